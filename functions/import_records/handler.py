@@ -1,0 +1,40 @@
+"""A register uploaded as incoming/TENANT/FILE: imported and planned; what it rejected goes to rejects/."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import unquote_plus
+
+from nolapse.planning.importing.survey import survey
+from nolapse.runtime.bootstrap import Runtime, runtime
+from nolapse.runtime.imports import import_register
+from nolapse.runtime.observability import logger, publish
+
+
+def handler(event: dict[str, Any], context: Any) -> list[dict[str, Any]]:
+    return [import_object(runtime(), record["s3"]) for record in event["Records"]]
+
+
+def import_object(made: Runtime, record: dict[str, Any]) -> dict[str, Any]:
+    # Keys arrive URL-encoded: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    bucket, key = record["bucket"]["name"], unquote_plus(record["object"]["key"])
+    _incoming, tenant, name = key.split("/", 2)
+    with TemporaryDirectory() as folder:
+        source, rejects = Path(folder, Path(name).name), Path(folder, "rejects.csv")
+        made.s3.download_file(bucket, key, str(source))
+        report = import_register(
+            made.engine,
+            survey(source),
+            tenant=tenant,
+            rejects=rejects,
+            actor="import_records",
+            now=made.clock.now(),
+            horizon_months=made.settings.horizon_months,
+            lookback_days=made.settings.lookback_days,
+        )
+        made.s3.upload_file(str(rejects), bucket, f"rejects/{tenant}/{name}.csv")
+    totals = {"read": report.rows.read, "imported": report.imported, "folded": report.folded,
+              "rejected": report.rows.rejected}  # fmt: skip
+    logger().info("import.finished", import_id=str(report.import_id), counts=totals)
+    publish("import_records", totals)
+    return {"import_id": str(report.import_id), **totals}

@@ -1,0 +1,16 @@
+"""Every minute: due notifications onto the queue."""
+
+from datetime import datetime
+from typing import Any
+
+from nolapse.delivery.scan import scan
+from nolapse.runtime.bootstrap import Runtime
+from nolapse.runtime.runs import Counts, recorded
+
+
+def handler(event: dict[str, Any], context: Any) -> Counts:
+    return recorded("scan", run)
+
+
+def run(runtime: Runtime, now: datetime) -> Counts:
+    return scan(runtime.engine, runtime.email_queue, now=now, limit=runtime.settings.scan_limit)

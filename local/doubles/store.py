@@ -1,0 +1,90 @@
+"""The requests that a vendor took, kept so that a kill at any moment loses none of them."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS taken (
+  taken_id     INTEGER PRIMARY KEY,
+  message_id   TEXT NOT NULL UNIQUE,
+  received_at  TEXT NOT NULL,
+  request      TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS label (
+  label     TEXT NOT NULL,
+  taken_id  INTEGER NOT NULL REFERENCES taken,
+  PRIMARY KEY (label, taken_id)
+) WITHOUT ROWID;
+"""
+_ALL = "SELECT message_id, received_at, request FROM taken ORDER BY taken_id"
+_LABELLED = """
+SELECT message_id, received_at, request FROM taken
+WHERE taken_id IN (SELECT taken_id FROM label WHERE label IN (SELECT value FROM json_each(?)))
+ORDER BY taken_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """`request` is JSON."""
+
+    message_id: str
+    received_at: datetime
+    request: str
+
+
+class TakenStore:
+    """One SQLite file; other processes may read it while a double writes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        self._writer: sqlite3.Connection | None = None
+        with closing(self._connect()) as connection:
+            connection.executescript(_SCHEMA)
+
+    def open(self) -> None:
+        self._writer = self._connect()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def add(self, taken: Taken, labels: Iterable[str]) -> None:
+        """Returns once the commit is in the write-ahead log: it outlives this process, however that ends."""
+        if self._writer is None:
+            raise RuntimeError("the store is not open for writing")
+        with self._lock, self._writer as transaction:
+            row = transaction.execute(
+                "INSERT INTO taken (message_id, received_at, request) VALUES (?, ?, ?)",
+                (taken.message_id, taken.received_at.isoformat(), taken.request),
+            )
+            transaction.executemany(
+                "INSERT OR IGNORE INTO label VALUES (?, ?)", [(label, row.lastrowid) for label in labels]
+            )
+
+    def all(self) -> list[Taken]:
+        return self._select(_ALL)
+
+    def labelled(self, labels: list[str]) -> list[Taken]:
+        """Those with any of the labels."""
+        return self._select(_LABELLED, json.dumps(labels))
+
+    def _select(self, query: str, *values: str) -> list[Taken]:
+        with closing(self._connect()) as connection:
+            rows = connection.execute(query, values).fetchall()
+        return [Taken(message_id, datetime.fromisoformat(at), request) for message_id, at, request in rows]
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=30, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        # Enough against the death of the process; only a power cut asks for an fsync per message.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection

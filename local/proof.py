@@ -1,0 +1,175 @@
+"""Was anybody missed, told twice, or told at the wrong time? Judged from what the vendors' doubles received.
+
+Nothing here asks the schedule: what should have come is recomputed from licences and policies with the
+pure-Python twin, what did come is what the doubles kept.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from local.doubles.received import ReceivedEmail
+from nolapse.domain.calendar import Expected, Policy, Step, expected_notifications, next_allowed
+
+LICENSES = text("""
+SELECT tenant_id, clinician_id, license_id, license_type, state, expires_on,
+       coalesce(clinicians.timezone, tenants.timezone) AS zone
+FROM licenses
+JOIN clinicians USING (tenant_id, clinician_id)
+JOIN tenants USING (tenant_id)
+WHERE status = 'ACTIVE' AND expires_on IS NOT NULL
+""")
+POLICIES = text("""
+SELECT renewal_policies.tenant_id, license_type, state, steps, opens, closes
+FROM renewal_policies JOIN policy_version USING (policy_id)
+WHERE policy_version.status = 'ACTIVE'
+""")
+
+
+@dataclass(slots=True)
+class Proof:
+    """What was expected of [start, end), against what arrived. `wrong` names the first offenders by key."""
+
+    expected: int = 0
+    arrived: int = 0
+    missed: int = 0
+    duplicates: int = 0
+    outside: int = 0
+    unexpected: int = 0
+    crowded: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        return not (self.missed or self.duplicates or self.outside or self.unexpected or self.crowded)
+
+    def blame(self, what: str, key: str) -> None:
+        setattr(self, what, getattr(self, what) + 1)
+        self.wrong.append(f"{what}: {key}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When messages may leave: see DESIGN §5, I3 and I4."""
+
+    lookback: timedelta
+    spacing: timedelta
+    quiet_from: time
+    quiet_until: time
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One notification that the register calls for, and whom it concerns."""
+
+    expected: Expected
+    person: UUID
+    license: UUID
+    zone: str
+
+    @property
+    def key(self) -> str:
+        return self.expected.idempotency_key.hex()
+
+
+def prove(
+    engine: Engine, received: Sequence[ReceivedEmail], *, start: datetime, end: datetime, rules: Rules
+) -> Proof:
+    """Judge a run of the whole stack from `start` to `end`, on a base that did not change meanwhile."""
+    called = {call.key: call for call in _called_for(engine, end)}
+    proof = Proof(arrived=len(received))
+    for key, times in Counter(email.key for email in received).items():
+        if times > 1:
+            proof.blame("duplicates", key)
+    arrived = {email.key: email.received_at for email in received}
+    for key in _due(called.values(), start, end, rules):
+        proof.expected += 1
+        if key not in arrived:
+            proof.blame("missed", key)
+    for key, at in arrived.items():
+        if key not in called:
+            proof.blame("unexpected", key)
+        elif not _may_leave(called[key], at, rules):
+            proof.blame("outside", key)
+    _judge_spacing(proof, called, arrived, rules)
+    return proof
+
+
+def _called_for(engine: Engine, until: datetime) -> Iterator[Called]:
+    with engine.connect() as connection:
+        policies = connection.execute(POLICIES).all()
+        licenses = connection.execute(LICENSES).all()
+    for row in licenses:
+        policy = _policy_for(row, policies)
+        for expected in expected_notifications(
+            person_id=row.clinician_id,
+            license_id=row.license_id,
+            expires_on=row.expires_on,
+            policy=policy,
+            zone=row.zone,
+            until=until,
+        ):
+            yield Called(expected, row.clinician_id, row.license_id, row.zone)
+
+
+def _policy_for(row: Any, policies: Sequence[Any]) -> Policy:
+    """The one that names most of what the licence is: its tenant before its type before its state."""
+    fitting = [
+        policy
+        for policy in policies
+        if policy.tenant_id in {None, row.tenant_id}
+        and policy.license_type in {None, row.license_type}
+        and policy.state in {None, row.state}
+    ]
+    best = max(
+        fitting,
+        key=lambda policy: (
+            policy.tenant_id is not None, policy.license_type is not None, policy.state is not None
+        ),
+    )  # fmt: skip
+    steps = [Step(step["event"], step["days"], step["template"]) for step in best.steps]
+    return Policy(steps, best.opens, best.closes)
+
+
+def _due(calls: Iterable[Called], start: datetime, end: datetime, rules: Rules) -> Iterator[str]:
+    """What must have arrived by `end`: every window that closed in the run, and per licence the last late one."""
+    late: dict[UUID, Called] = {}
+    on_time_since: set[UUID] = set()
+    for call in calls:
+        window = call.expected.window
+        if start < window.end <= end:
+            yield call.key
+            on_time_since.add(call.license)
+        elif start - rules.lookback < window.end <= start:
+            last = late.get(call.license)
+            if last is None or window.start > last.expected.window.start:
+                late[call.license] = call
+    for license_id, call in late.items():
+        # Said on time before its late window came: then the late one may have been superseded.
+        if license_id not in on_time_since:
+            yield call.key
+
+
+def _may_leave(call: Called, at: datetime, rules: Rules) -> bool:
+    if at in call.expected.window:
+        return True
+    late = at >= call.expected.window.end
+    return late and next_allowed(at, call.zone, rules.quiet_from, rules.quiet_until).start == at
+
+
+def _judge_spacing(
+    proof: Proof, called: dict[str, Called], arrived: dict[str, datetime], rules: Rules
+) -> None:
+    last: dict[UUID, datetime] = {}
+    for key, at in sorted(arrived.items(), key=lambda item: item[1]):
+        call = called.get(key)
+        if call is None or at in call.expected.window:
+            continue
+        if call.person in last and at - last[call.person] < rules.spacing:
+            proof.blame("crowded", key)
+        last[call.person] = at

@@ -1,0 +1,78 @@
+"""The stack kept running in real time: schedules tick, queues are polled, the API and the mailbox answer."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Event, Thread
+
+from local.clock import SystemClock
+from local.demo import mailbox_messages
+from local.home import HOME
+from local.http import Api, HttpServer
+from local.lambda_runtime import FunctionError
+from local.mailbox import write_mailbox
+from local.postgres import Postgres
+from local.schedules import ticks_as_due
+from local.stack import RunningStack, running
+
+DATABASE = "up"
+MAIL = HOME / "up-mail.sqlite"
+MAILBOX = HOME / "up-mailbox"
+MAILBOX_SECONDS = 5
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def up(postgres: Postgres, port: int) -> Iterator[str]:
+    """Runs from `with` to the end of its block; gives the URL of the API."""
+    stop = Event()
+    with running(postgres, DATABASE, mail=MAIL, clock=SystemClock()) as stack:
+        _write_mailbox(stack)
+        threads = [_thread("schedules", lambda: _tick(stack, stop))]
+        threads += [_thread("queue", partial(queue.run, stop)) for queue in stack.queues]
+        threads += [_thread("mailbox", lambda: _keep_mailbox(stack, stop))]
+        api = Api(stack.stack.routes, stack.functions, {"/mailbox": MAILBOX})
+        with HttpServer(api, port) as server:
+            try:
+                yield server.url
+            finally:
+                stop.set()
+                for thread in threads:
+                    thread.join()
+
+
+def _thread(name: str, target: Callable[[], None]) -> Thread:
+    thread = Thread(name=name, target=target)
+    thread.start()
+    return thread
+
+
+def _tick(stack: RunningStack, stop: Event) -> None:
+    # As after a deploy: what stopped with the last run is picked up at once.
+    for function in ("MaintenanceFunction", "CatchUpFunction", "ReconcileFunction"):
+        _invoke(stack, function, {})
+    for tick in ticks_as_due(stack.stack.schedules, SystemClock().now, stop):
+        _invoke(stack, tick.schedule.function, tick.event)
+
+
+def _invoke(stack: RunningStack, function: str, event: object) -> None:
+    try:
+        stack.functions.invoke(function, event)
+    except FunctionError as error:
+        log.exception("function failed", extra={"function": error.function})
+
+
+def _keep_mailbox(stack: RunningStack, stop: Event) -> None:
+    written = -1
+    while not stop.wait(MAILBOX_SECONDS):
+        count = len(stack.sendgrid.messages())
+        if count != written:
+            written = count
+            _write_mailbox(stack)
+
+
+def _write_mailbox(stack: RunningStack) -> Path:
+    return write_mailbox(mailbox_messages(stack.engine, stack.sendgrid.messages()), MAILBOX)

@@ -1,0 +1,101 @@
+"""Whatever got stuck or came too late, set right: nothing due is lost.
+
+In order: leases that ran out become UNKNOWN, UNKNOWN is settled by asking the provider, messages that never
+reached a dispatcher go back to waiting, windows that closed unsent become late, and late rows get a window
+outside quiet hours, one per person at a time.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import cache
+
+from sqlalchemy import Engine
+
+from nolapse.delivery.attempts import record
+from nolapse.domain.calendar import Window, next_allowed
+from nolapse.domain.retries import judge
+from nolapse.providers.protocol import EmailProvider
+from nolapse.storage.engine import transaction
+from nolapse.storage.statements import statement
+
+# How long a provider's own records may lag behind what it accepted.
+SETTLE_TIME = timedelta(minutes=5)
+# Far above what a message waits in a queue that scan keeps shallow.
+STALE_AFTER = timedelta(minutes=15)
+PROBES_A_RUN = 500
+WINDOWS_A_RUN = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LatePolicy:
+    """How far back late messages go, how far apart for one person, and never in [quiet_from, quiet_until)."""
+
+    lookback: timedelta
+    spacing: timedelta
+    quiet_from: time
+    quiet_until: time
+
+
+def catch_up(
+    engine: Engine, providers: Mapping[str, EmailProvider], policy: LatePolicy, *, now: datetime
+) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    counts["leases_expired"] = _change(engine, "expire_leases", now=now)
+    counts.update(_settle_unknown(engine, providers, now))
+    counts["returned"] = _change(engine, "return_stale", now=now, stale_before=now - STALE_AFTER)
+    counts["late"] = _change(engine, "mark_late", now=now, late_since=now - policy.lookback)
+    counts["superseded"] = _change(engine, "supersede_late", now=now)
+    counts["late_windows"] = _grant_late_windows(engine, policy, now)
+    return counts
+
+
+def _change(engine: Engine, name: str, **parameters: datetime) -> int:
+    # One transition statement a transaction: two could wait for one another's rows and the audit chain.
+    with transaction(engine, "catch_up") as connection:
+        return connection.execute(statement(name), parameters).rowcount
+
+
+def _settle_unknown(engine: Engine, providers: Mapping[str, EmailProvider], now: datetime) -> Counter[str]:
+    with transaction(engine, "catch_up") as connection:
+        attempts = connection.execute(
+            statement("unknown_attempts"), {"settled_before": now - SETTLE_TIME, "limit": PROBES_A_RUN}
+        ).all()
+    verdicts = []
+    for attempt in attempts:
+        answer = providers[attempt.provider].probe(
+            attempt.idempotency_key.hex(), attempt.recipient, attempt.started_at
+        )
+        verdict = judge(answer, attempt_number=attempt.attempt_number, late=attempt.late, now=now, jitter=0)
+        verdicts.append((attempt.attempt_id, verdict))
+    if not verdicts:
+        return Counter()
+    with transaction(engine, "catch_up") as connection:
+        answers = record(connection, verdicts, now)
+    return Counter({f"probed_{outcome}": count for outcome, count in answers.items()})
+
+
+def _grant_late_windows(engine: Engine, policy: LatePolicy, now: datetime) -> int:
+    @cache
+    def window(since: datetime, zone: str) -> Window:
+        return next_allowed(since, zone, policy.quiet_from, policy.quiet_until)
+
+    with transaction(engine, "catch_up") as connection:
+        rows = connection.execute(statement("late_candidates"), {"now": now, "limit": WINDOWS_A_RUN}).all()
+        if not rows:
+            return 0
+        windows = [
+            window(max(now, row.last_sent_at + policy.spacing) if row.last_sent_at else now, row.zone)
+            for row in rows
+        ]
+        return connection.execute(
+            statement("grant_late_windows"),
+            {
+                "keys": [row.idempotency_key for row in rows],
+                "times": [row.scheduled_at for row in rows],
+                "opens": [window.start for window in windows],
+                "closes": [window.end for window in windows],
+                "now": now,
+            },
+        ).rowcount

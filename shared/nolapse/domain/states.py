@@ -1,0 +1,45 @@
+"""The states of a notification and its legal transitions, as data.
+
+The same stands in docs/state-machine.md and in the database's notification_transition (migration 0004), whose
+trigger refuses everything else; a test holds the three together.
+"""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    PENDING = "PENDING"
+    LATE_PENDING = "LATE_PENDING"
+    QUEUED = "QUEUED"
+    SENDING = "SENDING"
+    UNKNOWN = "UNKNOWN"
+    HELD = "HELD"
+    SENT = "SENT"
+    DELIVERED = "DELIVERED"
+    BOUNCED = "BOUNCED"
+    DEFERRED = "DEFERRED"
+    CANCELLED = "CANCELLED"
+    SUPPRESSED = "SUPPRESSED"
+
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.QUEUED, Status.LATE_PENDING, Status.CANCELLED, Status.SUPPRESSED}),
+    Status.LATE_PENDING: frozenset({Status.QUEUED, Status.CANCELLED, Status.SUPPRESSED}),
+    # Back to waiting: its message was lost, or its window closed while it lay in the queue.
+    Status.QUEUED: frozenset({Status.SENDING, Status.PENDING, Status.LATE_PENDING}),
+    Status.SENDING: frozenset(
+        {Status.SENT, Status.PENDING, Status.LATE_PENDING, Status.UNKNOWN, Status.DEFERRED}
+    ),
+    # Settled by a probe, or by the dispatcher's own answer when it comes after its lease ran out.
+    Status.UNKNOWN: frozenset(
+        {Status.SENT, Status.PENDING, Status.LATE_PENDING, Status.DEFERRED, Status.HELD}
+    ),
+    Status.HELD: frozenset({Status.SENT, Status.PENDING, Status.LATE_PENDING, Status.CANCELLED}),
+    Status.SENT: frozenset({Status.DELIVERED, Status.BOUNCED}),
+    # Expected again: the date that had moved away moved back.
+    Status.CANCELLED: frozenset({Status.PENDING, Status.LATE_PENDING, Status.SUPPRESSED}),
+    Status.DELIVERED: frozenset(),
+    Status.BOUNCED: frozenset(),
+    Status.DEFERRED: frozenset(),
+    Status.SUPPRESSED: frozenset(),
+}

@@ -1,0 +1,67 @@
+"""The variables a template may name: all that a message ever says about a person or a licence."""
+
+import unicodedata
+from datetime import date
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+MASK = "••••"
+VISIBLE_CHARACTERS = 4
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+# Scripts and emoji are spelled with these two; every other format character only hides or reorders text.
+JOINERS = frozenset("\u200c\u200d")
+
+
+def mask(license_number: str) -> str:
+    """The mask and the last four characters; of a number that short, half, so that none is shown whole."""
+    number = license_number.strip()
+    visible = VISIBLE_CHARACTERS if len(number) > VISIBLE_CHARACTERS else len(number) // 2
+    return MASK + number[len(number) - visible :]
+
+
+def _single_line(text: str) -> str:
+    """Registers hold stray tabs and line breaks: cleaned, never a reason to withhold a reminder."""
+    line = " ".join("".join(map(_printable, text)).split())
+    if not line:
+        raise ValueError("must not be blank")
+    return line
+
+
+def _printable(character: str) -> str:
+    category = unicodedata.category(character)
+    if category in {"Cc", "Zl", "Zp"}:
+        return " "
+    return "" if category in {"Cf", "Cs"} and character not in JOINERS else character
+
+
+def _portal(url: str) -> str:
+    parts = urlsplit(url)
+    if not url.isprintable() or " " in url or parts.username is not None:
+        raise ValueError("must be a plain web address")
+    if not parts.hostname or (
+        parts.scheme != "https" and (parts.scheme, parts.hostname in LOOPBACK) != ("http", True)
+    ):
+        raise ValueError("must be https, or http on loopback")
+    return url
+
+
+Line = Annotated[str, AfterValidator(_single_line)]
+MaskedNumber = Annotated[str, StringConstraints(pattern=rf"(?s)^{MASK}.{{0,{VISIBLE_CHARACTERS}}}$")]
+PortalUrl = Annotated[str, AfterValidator(_portal)]
+
+
+class ReminderVariables(BaseModel):
+    """`license_last4` is what `mask` gives; `days_left` counts to `expires_on`, negative when overdue."""
+
+    # Inputs stay out of validation errors: errors are logged, and a raw licence number is not for logs.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    clinic_name: Line
+    license_type: Line
+    state: Line | None = None
+    license_last4: Annotated[MaskedNumber, AfterValidator(_single_line)]
+    expires_on: date
+    days_left: int
+    portal_url: PortalUrl

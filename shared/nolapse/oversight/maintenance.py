@@ -1,0 +1,24 @@
+"""Keeps the ground ready that planning stands on: zone data and partitions."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, text
+
+from nolapse.storage.engine import transaction
+from nolapse.storage.zones import load_zones
+
+# Months beyond the horizon that always have their partition, so that a missed run of this leaves time to act.
+MARGIN = timedelta(days=62)
+
+
+def maintain(engine: Engine, *, now: datetime, horizon_months: int) -> Counter[str]:
+    until = now + timedelta(days=31 * horizon_months) + MARGIN
+    with transaction(engine, "maintenance") as connection:
+        return Counter(
+            zone_offsets=load_zones(connection),
+            partitions=connection.scalar(
+                text("SELECT ensure_schedule_partitions(CAST(:now AS date), CAST(:until AS date))"),
+                {"now": now, "until": until},
+            ),
+        )

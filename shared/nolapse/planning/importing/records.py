@@ -1,0 +1,196 @@
+"""A register's row becomes a record to store, or the reasons why it cannot be one."""
+
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+from nolapse.domain.dates import SILENT, Dated, DateOrder, Undated, Unreadable, read_date
+from nolapse.domain.us_states import state_named
+from nolapse.planning.importing.contacts import read_email, read_phone
+from nolapse.planning.importing.headers import Field
+from nolapse.planning.importing.mapping import Choice, Mapping
+from nolapse.planning.importing.rows import Row
+from nolapse.planning.importing.standing import is_over
+from nolapse.planning.importing.zones import ZoneSource, place
+
+# A key of the database's indexes has to fit a page's third; no real number comes near.
+LONGEST_KEY = 200
+UNTYPED = "License"
+# Texts that are somebody's name or a register's own word, also when they look like a blank.
+VERBATIM = frozenset({Field.FULL_NAME, Field.FIRST_NAME, Field.MIDDLE_NAME, Field.LAST_NAME, Field.STATUS})
+
+Texts = dict[Field, str]
+
+
+class Record(NamedTuple):
+    """One row of import_rows, in the order of its columns; None is a blank."""
+
+    row_number: int
+    tenant_id: UUID
+    license_number: str
+    license_type: str
+    state: str | None
+    expires_on: date | None
+    endless: bool
+    status: str
+    register_status: str | None
+    external_id: str
+    identified: bool
+    full_name: str | None
+    email: str | None
+    phone: str | None
+    timezone: str | None
+
+
+class Problem(NamedTuple):
+    field: str
+    value: str
+    reason: str
+
+
+class Interpreted(NamedTuple):
+    """Without a record the problems say why; beside one they warn. `sentinel` is set for undated rows."""
+
+    record: Record | None
+    problems: list[Problem]
+    sentinel: str | None = None
+    zone_source: ZoneSource | None = None
+
+
+class Interpreter:
+    """Reads rows by a mapping. `tenants` is by slug and id; `tenant` is the one all rows must belong to."""
+
+    def __init__(
+        self, mapping: Mapping, order: DateOrder | None, tenants: dict[str, UUID], tenant: UUID | None
+    ) -> None:
+        self._takes = {field: _taker(choice) for field, choice in mapping.choices.items()}
+        self._order = order
+        self._tenants = tenants
+        self._tenant = tenant
+
+    def read(self, row: Row) -> Interpreted:
+        if row.problem:
+            return Interpreted(None, [Problem("", "", row.problem)])
+        texts = {field: take(row.values) for field, take in self._takes.items()}
+        expiry = read_date(texts[Field.EXPIRES_ON], self._order)
+        tenant = self._tenant_of(texts)
+        problems = _obstacles(texts)
+        if isinstance(expiry, Unreadable):
+            problems.append(Problem(Field.EXPIRES_ON, texts[Field.EXPIRES_ON], expiry.reason))
+        if isinstance(tenant, Problem):
+            problems.append(tenant)
+        if problems or isinstance(expiry, Unreadable) or isinstance(tenant, Problem):
+            return Interpreted(None, problems)
+        return _interpreted(row.number, texts, tenant, expiry)
+
+    def _tenant_of(self, texts: Texts) -> UUID | Problem:
+        text = texts.get(Field.TENANT, "")
+        if not text:
+            return self._tenant or Problem(Field.TENANT, "", "is blank, and no tenant is named for all rows")
+        tenant = self._tenants.get(text.casefold())
+        if tenant is None:
+            return Problem(Field.TENANT, text, "is no tenant")
+        if self._tenant not in {None, tenant}:
+            return Problem(Field.TENANT, text, "is another tenant than the one that this import is for")
+        return tenant
+
+
+def _interpreted(number: int, texts: Texts, tenant: UUID, expiry: Dated | Undated) -> Interpreted:
+    take = texts.get
+    state = state_code(take(Field.STATE, ""))
+    email = read_email(take(Field.EMAIL, ""))
+    phone = read_phone(take(Field.PHONE, ""))
+    placed = place(
+        take(Field.TIMEZONE, ""),
+        take(Field.ZIP, ""),
+        take(Field.ADDRESS_STATE, ""),
+        state,
+        take(Field.COUNTRY, ""),
+    )
+    name = _full_name(texts)
+    license_type = take(Field.LICENSE_TYPE) or UNTYPED
+    person_id = take(Field.PERSON_ID, "")
+    record = Record(
+        row_number=number,
+        tenant_id=tenant,
+        license_number=texts[Field.LICENSE_NUMBER],
+        license_type=license_type,
+        state=state or None,
+        expires_on=expiry.on if isinstance(expiry, Dated) else None,
+        endless=isinstance(expiry, Undated) and expiry.endless,
+        status="ENDED" if is_over(take(Field.STATUS, "")) else "ACTIVE",
+        register_status=take(Field.STATUS) or None,
+        external_id=person_id
+        or (_mailbox_person(email.value, name) if email.value else "")
+        or f"license:{license_type}:{state}:{texts[Field.LICENSE_NUMBER]}",
+        identified=bool(person_id),
+        full_name=name or None,
+        email=email.value,
+        phone=phone.value,
+        timezone=placed.zone,
+    )
+    found = ((Field.EMAIL, email.problem), (Field.PHONE, phone.problem), (Field.TIMEZONE, placed.problem))
+    warnings = [Problem(field, texts[field], problem) for field, problem in found if problem]
+    sentinel = expiry.sentinel if isinstance(expiry, Undated) else None
+    return Interpreted(record, warnings, sentinel, placed.source)
+
+
+def _mailbox_person(email: str, name: str) -> str:
+    """One mailbox may serve a whole practice: the name tells its people apart."""
+    return f"email:{email.casefold()}:{name.casefold()[:LONGEST_KEY]}"
+
+
+def _obstacles(texts: Texts) -> list[Problem]:
+    problems = []
+    if not texts[Field.LICENSE_NUMBER]:
+        problems.append(Problem(Field.LICENSE_NUMBER, "", "is blank"))
+    problems.extend(
+        Problem(field, texts[field], f"is longer than {LONGEST_KEY} characters")
+        for field in (Field.LICENSE_NUMBER, Field.LICENSE_TYPE, Field.STATE, Field.PERSON_ID)
+        if len(texts.get(field, "")) > LONGEST_KEY
+    )
+    return problems
+
+
+def _full_name(texts: Texts) -> str:
+    parts = [
+        text
+        for field in (Field.FIRST_NAME, Field.MIDDLE_NAME, Field.LAST_NAME, Field.NAME_SUFFIX)
+        if (text := texts.get(field, ""))
+    ]
+    if texts.get(Field.FIRST_NAME) and texts.get(Field.LAST_NAME):
+        return " ".join(parts)
+    return texts.get(Field.FULL_NAME) or " ".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def state_code(text: str) -> str:
+    """The USPS code; a text that names no state of the US stays, in capitals."""
+    state = state_named(text)
+    return state.code if state else text.upper()
+
+
+def _taker(choice: Choice) -> Callable[[dict[str, str]], str]:
+    clean = _verbatim if choice.field in VERBATIM or choice.field is Field.EXPIRES_ON else _said
+    if not choice.columns:
+        return lambda _values: choice.literal
+    if len(choice.columns) == 1:
+        column = choice.columns[0]
+        return lambda values: clean(values.get(column, ""))
+    return lambda values: next(
+        (text for column in choice.columns if (text := clean(values.get(column, "")))), ""
+    )
+
+
+def _verbatim(text: str) -> str:
+    """White space put in order, without the byte that PostgreSQL cannot hold, and out of Excel's ="00123"."""
+    if text.startswith('="') and text.endswith('"'):
+        text = text[2:-1]
+    return " ".join(text.replace("\0", " ").split())
+
+
+def _said(text: str) -> str:
+    said = _verbatim(text)
+    return "" if said.casefold() in SILENT else said

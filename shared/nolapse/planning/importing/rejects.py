@@ -1,0 +1,31 @@
+"""The file that says what became of every row that was not imported as it stands."""
+
+import csv
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TextIO
+
+from nolapse.planning.importing.records import Problem
+
+COLUMNS = ("row_number", "outcome", "field", "value", "reason")
+REJECTED = "rejected"
+WARNING = "imported, but"
+
+# A spreadsheet would run a cell that begins with one of these as a formula (OWASP, CSV injection).
+FORMULA_STARTS = ("=", "+", "-", "@")
+
+
+class RejectsFile(AbstractContextManager["RejectsFile"]):
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.text: TextIO = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self.text)
+        self._writer.writerow(COLUMNS)
+
+    def __exit__(self, *_error: object) -> None:
+        self.text.close()
+
+    def write(self, row_number: int, outcome: str, problems: list[Problem]) -> None:
+        for field, value, reason in problems:
+            harmless = f"'{value}" if value.startswith(FORMULA_STARTS) else value
+            self._writer.writerow((row_number, outcome, field, harmless, reason))

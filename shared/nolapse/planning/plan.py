@@ -1,0 +1,97 @@
+"""Dates into notifications: the one set-based statement (storage/sql/plan.sql) and what it changed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from nolapse.storage.statements import statement
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The times of one planning run: rows are stored up to `horizon`, late ones sent since `late_since`.
+
+    `promised` is the horizon of the last complete run: a row before it that has to be inserted was missing.
+    """
+
+    now: datetime
+    horizon: datetime
+    late_since: datetime
+    promised: datetime
+
+
+def bounds(
+    now: datetime, *, horizon_months: int, lookback_days: int, promised: datetime | None = None
+) -> Bounds:
+    return Bounds(
+        now=now,
+        horizon=now + timedelta(days=horizon_months * 365.25 / 12),
+        late_since=now - timedelta(days=lookback_days),
+        promised=promised or now,
+    )
+
+
+@dataclass(slots=True)
+class PlanReport:
+    """Rows by (change, status): inserted, revived, restored, cancelled; `drift` counts what healed."""
+
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    drift: int = 0
+
+    def changed(self, change: str) -> int:
+        return sum(count for (kind, _), count in self.rows.items() if kind == change)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """For heartbeats and logs: `inserted_pending` and the like."""
+        return {f"{change}_{status}".lower(): count for (change, status), count in sorted(self.rows.items())}
+
+
+def plan(
+    connection: Connection,
+    bounds: Bounds,
+    *,
+    tenant_id: UUID | None = None,
+    license_ids: Sequence[UUID] | None = None,
+) -> PlanReport:
+    """Bring the schedule of a scope (None: all) to what its dates call for, in the caller's transaction."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('plan'))"))
+    connection.execute(
+        text("SELECT ensure_schedule_partitions(CAST(:now AS date), CAST(:horizon AS date))"),
+        {"now": bounds.now, "horizon": bounds.horizon},
+    )
+    # The optimiser can't know how many rows a date calls for and would pick nested loops over whole bases.
+    nested_loops = "off" if license_ids is None else "on"
+    connection.execute(text("SELECT set_config('enable_nestloop', :value, true)"), {"value": nested_loops})
+    changes = connection.execute(
+        statement("plan"),
+        {
+            "now": bounds.now,
+            "horizon": bounds.horizon,
+            "late_since": bounds.late_since,
+            "promised": bounds.promised,
+            "tenant_id": tenant_id,
+            "license_ids": None if license_ids is None else list(license_ids),
+        },
+    ).all()
+    connection.execute(text("SELECT set_config('enable_nestloop', 'on', true)"))
+    report = PlanReport()
+    summaries: dict[UUID, list[str]] = defaultdict(list)
+    for tenant, change, status, rows, drift in changes:
+        report.rows[change, status] += rows
+        report.drift += drift
+        summaries[tenant].append(f"{change} {status} {rows}")
+    if summaries:
+        connection.execute(
+            statement("record_plan"),
+            {
+                "now": bounds.now,
+                "tenants": list(summaries),
+                "summaries": [", ".join(sorted(lines)) for lines in summaries.values()],
+            },
+        )
+    return report

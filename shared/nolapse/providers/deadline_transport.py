@@ -1,0 +1,159 @@
+"""urllib with one deadline over the whole exchange, that tells "never connected" from "lost afterwards".
+
+Alone, urllib starts its timeout again with every address tried and every byte read, and wraps a refused
+connection and a broken pipe in the same URLError. Proxies from the environment and redirects are left
+out: settings alone say where a message goes, and a redirected request would take the API key along.
+Name resolution is the system resolver's and keeps its own time.
+"""
+
+import io
+import socket
+import ssl
+import time
+import urllib.request
+from http.client import HTTPConnection, HTTPMessage, HTTPResponse
+from typing import IO, Any
+
+
+class ConnectError(Exception):
+    """No connection was made (name, refusal, timeout, TLS): not a byte of the request has left."""
+
+    def __init__(self, host: str, port: int, reason: Exception) -> None:
+        super().__init__(f"no connection to {host}:{port}: {type(reason).__name__}")
+        self.reason = reason
+
+
+class Deadline:
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds; raises TimeoutError when none are left."""
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class _DeadlineReader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._deadline = deadline
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        self._sock.settimeout(self._deadline.left())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _DeadlineSocket:
+    """As much of a socket as http.client uses."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.settimeout(self._deadline.left())
+        self._sock.sendall(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_DeadlineReader(self._sock, self._deadline))
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
+    """The first address that answers; every address gets an equal share of the time that is left."""
+    failure: OSError = OSError("no address")
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for tried, (*_, address) in enumerate(addresses):
+        share = deadline.left() / (len(addresses) - tried)
+        try:
+            sock = socket.create_connection((str(address[0]), port), share)
+        except OSError as error:
+            failure = error
+        else:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+    raise failure
+
+
+def _secure(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> ssl.SSLSocket:
+    try:
+        sock.settimeout(deadline.left())
+        return context.wrap_socket(sock, server_hostname=host)
+    except BaseException:
+        sock.close()
+        raise
+
+
+class _Connection(HTTPConnection):
+    timeout: float
+
+    def __init__(self, *address: Any, context: ssl.SSLContext | None = None, **options: Any) -> None:
+        super().__init__(*address, **options)
+        self._context = context
+
+    def connect(self) -> None:
+        deadline = Deadline(self.timeout)
+        try:
+            sock = _dial(self.host, self.port, deadline)
+            if self._context is not None:
+                sock = _secure(sock, self._context, self.host, deadline)
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host that IDNA can't encode
+            # Not an OSError, so that urllib passes it on as it is.
+            raise ConnectError(self.host, self.port, error) from error
+        self.sock = _DeadlineSocket(sock, deadline)
+
+
+class _SecureConnection(_Connection):
+    default_port = 443
+
+
+class _PlainHandler(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
+class _SecureHandler(urllib.request.HTTPSHandler):
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._shared_context = context
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(_SecureConnection, req, context=self._shared_context)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(  # noqa: PLR0917
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> None:
+        """None leaves the 3xx to the default handler, which raises it as an HTTPError."""
+
+
+def build_opener() -> urllib.request.OpenerDirector:
+    """Open it with a timeout in seconds: ConnectError before a byte left, OSError or HTTPException after.
+
+    Reading the certificate store takes milliseconds, so keep the opener; threads may share it.
+    """
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler({}),
+        _PlainHandler(),
+        _SecureHandler(ssl.create_default_context()),
+        _NoRedirects(),
+    )

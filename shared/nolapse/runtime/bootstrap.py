@@ -1,0 +1,118 @@
+"""The composition root: what the handlers need, made once per execution environment and on first use only."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools.utilities import parameters
+from sqlalchemy import Engine
+
+from nolapse.delivery.catch_up import LatePolicy
+from nolapse.delivery.dispatch import Sender
+from nolapse.delivery.queue import NotificationQueue
+from nolapse.providers.protocol import EmailProvider
+from nolapse.runtime.clock import Clock, DatabaseClock
+from nolapse.runtime.settings import Settings
+from nolapse.storage.engine import Credentials, create_engine
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+    from mypy_boto3_s3 import S3Client
+
+# How long a fetched secret is trusted before it is asked for again.
+SECRET_AGE_SECONDS = 300
+
+
+class Runtime:
+    """Everything that does I/O, by name. `clock` is the database's unless a simulation brings its own."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self._clock = clock
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock or DatabaseClock(self.engine)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """As the role whose secret the function was given: the engine's, or the API's."""
+
+        def credentials() -> Credentials:
+            secret = _secret(self.settings.database_secret_id)
+            return Credentials(secret["username"], secret["password"])
+
+        return create_engine(
+            host=self.settings.database_host,
+            port=self.settings.database_port,
+            database=self.settings.database_name,
+            verify_tls=self.settings.database_tls == "verify",
+            credentials=credentials,
+        )
+
+    @cached_property
+    def api(self) -> "APIGatewayHttpResolver":
+        from nolapse.api.app import create_app  # noqa: PLC0415  200 ms that only the API pays
+
+        return create_app(self.engine)
+
+    @cached_property
+    def email_queue(self) -> NotificationQueue:
+        return NotificationQueue(boto3.client("sqs"), str(self.settings.email_queue_url))
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        return boto3.client("s3")
+
+    @cached_property
+    def email_providers(self) -> Mapping[str, EmailProvider]:
+        """By name, the first preferred."""
+        from nolapse.providers.sendgrid import SendGrid  # noqa: PLC0415  80 ms that scan need not pay
+
+        provider = SendGrid(
+            api_key=_secret(self.settings.sendgrid_secret_id)["api_key"],
+            host=str(self.settings.sendgrid_url).rstrip("/"),
+            timeout=self.settings.provider_timeout_seconds,
+        )
+        return {provider.name: provider}
+
+    @cached_property
+    def sender(self) -> Sender:
+        return Sender(
+            email=self.settings.sender_email,
+            name=self.settings.sender_name,
+            portal_url=str(self.settings.portal_url),
+            timeout=timedelta(seconds=self.settings.provider_timeout_seconds),
+            lease=timedelta(seconds=self.settings.lease_seconds),
+        )
+
+    @cached_property
+    def late_policy(self) -> LatePolicy:
+        return LatePolicy(
+            lookback=timedelta(days=self.settings.lookback_days),
+            spacing=timedelta(hours=self.settings.late_spacing_hours),
+            quiet_from=self.settings.quiet_from,
+            quiet_until=self.settings.quiet_until,
+        )
+
+
+def _secret(secret_id: str) -> dict[str, Any]:
+    secret: dict[str, Any] = parameters.get_secret(secret_id, transform="json", max_age=SECRET_AGE_SECONDS)
+    return secret
+
+
+_installed: list[Runtime] = []
+
+
+def runtime() -> Runtime:
+    """The one of this execution environment: made from the environment variables on first use."""
+    if not _installed:
+        install(Runtime(Settings()))
+    return _installed[0]
+
+
+def install(made: Runtime) -> None:
+    """Let the handlers use a runtime that was made elsewhere (a simulation's, with its own clock)."""
+    _installed[:] = [made]

@@ -1,0 +1,1 @@
+INSERT INTO scheduler_heartbeat (function, started_at) VALUES (:function, :now) RETURNING run_id

@@ -1,0 +1,7 @@
+-- Walks scheduler_heartbeat_latest.
+SELECT
+  EXISTS (SELECT FROM zone_offset) AS zones_loaded,
+  EXISTS (
+    SELECT FROM scheduler_heartbeat
+    WHERE function = 'scan' AND finished_at IS NOT NULL AND started_at > now() - interval '5 minutes'
+  ) AS scan_is_fresh

@@ -1,0 +1,35 @@
+-- PENDING and LATE_PENDING rows whose window is open become QUEUED: earliest deadline first, tenants in turn.
+-- Nothing leaves before its scheduled_at: said again for the planner's sake, which then skips the months ahead.
+-- Walks notification_schedule_to_send once per tenant; a deadline lies at most 24 hours (the longest window) ahead.
+WITH due AS (
+  SELECT idempotency_key, scheduled_at
+  FROM tenants
+  CROSS JOIN LATERAL (
+    SELECT idempotency_key, scheduled_at, send_by, row_number() OVER (ORDER BY send_by) AS turn
+    FROM (
+      SELECT idempotency_key, scheduled_at, send_by
+      FROM notification_schedule AS waiting
+      WHERE waiting.tenant_id = tenants.tenant_id
+        AND claimed_at IS NULL AND scheduled_at <= :now
+        AND send_by > :now AND send_by <= CAST(:now AS timestamptz) + interval '24 hours'
+        AND next_attempt_at <= :now
+      ORDER BY send_by
+      LIMIT :limit
+    ) AS earliest
+  ) AS queue
+  ORDER BY turn, send_by
+  LIMIT :limit
+),
+locked AS (
+  SELECT idempotency_key, scheduled_at
+  FROM notification_schedule
+  JOIN due USING (idempotency_key, scheduled_at)
+  WHERE scheduled_at <= :now AND claimed_at IS NULL AND status IN ('PENDING', 'LATE_PENDING')
+  FOR UPDATE OF notification_schedule SKIP LOCKED
+)
+UPDATE notification_schedule AS schedule
+SET status = 'QUEUED', claimed_at = :now, updated_at = :now
+FROM locked
+WHERE (schedule.idempotency_key, schedule.scheduled_at) = (locked.idempotency_key, locked.scheduled_at)
+  AND schedule.scheduled_at <= :now
+RETURNING schedule.idempotency_key, schedule.scheduled_at, schedule.tenant_id

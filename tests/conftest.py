@@ -1,0 +1,63 @@
+"""A real PostgreSQL per test process; each test that asks gets a clone of the migrated template database."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+from sqlalchemy import Engine, text
+
+from local import migrations
+from local.postgres import Postgres, start_postgres
+from nolapse.storage.zones import load_zones
+
+TEMPLATE = "nolapse_template"
+numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """`engine` and `api` are the product's roles; `owner` is the superuser, for arranging and looking."""
+
+    postgres: Postgres
+    name: str
+    engine: Engine
+    api: Engine
+    owner: Engine
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Postgres:
+    server = start_postgres(tmp_path_factory.mktemp("postgres") / "data")
+    administrator = server.engine("postgres")
+    with administrator.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # What survives a power cut is not what these tests ask.
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    administrator.dispose()
+    server.create_database(TEMPLATE)
+    owner, engine = server.engine(TEMPLATE), server.engine(TEMPLATE, "nolapse_engine")
+    with owner.begin() as connection:
+        migrations.upgrade(connection)
+    with engine.begin() as connection:
+        load_zones(connection)
+    owner.dispose()
+    engine.dispose()
+    return server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Database]:
+    name = f"test_{next(numbers)}"
+    postgres.create_database(name, TEMPLATE)
+    made = Database(
+        postgres,
+        name,
+        engine=postgres.engine(name, "nolapse_engine"),
+        api=postgres.engine(name, "nolapse_api"),
+        owner=postgres.engine(name),
+    )
+    yield made
+    for engine in (made.engine, made.api, made.owner):
+        engine.dispose()
+    postgres.drop_database(name)

@@ -1,0 +1,175 @@
+"""Every e-mail provider, each over its real SDK and against its vendor's double on loopback."""
+
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from local.doubles.faults import FaultQueue
+from local.doubles.sendgrid import SendGridDouble
+from nolapse.domain.messages import Email, Rendered
+from nolapse.providers.protocol import EmailProvider
+from nolapse.providers.sendgrid import SendGrid
+
+SECRET = "SG.contract-secret"
+
+
+@dataclass(frozen=True)
+class Vendor:
+    double: Callable[..., SendGridDouble]
+    provider: Callable[[str, float], EmailProvider]
+
+
+VENDORS = {
+    "sendgrid": Vendor(SendGridDouble, lambda host, timeout: SendGrid(SECRET, host, timeout)),
+}
+
+
+@dataclass
+class Clock:
+    now: dt.datetime = dt.datetime(2026, 3, 1, 14, tzinfo=dt.UTC)
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+
+@dataclass
+class Rig:
+    """A provider wired to its vendor's double; `provider_at` wires another to any address."""
+
+    double: SendGridDouble
+    provider_at: Callable[[str, float], EmailProvider]
+    clock: Clock
+    faults: FaultQueue
+    secret: str = field(default=SECRET, repr=False)
+
+    @cached_property
+    def provider(self) -> EmailProvider:
+        return self.provider_at(self.double.url, 10)
+
+
+@pytest.fixture(params=sorted(VENDORS))
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    vendor = VENDORS[request.param]
+    clock, faults = Clock(), FaultQueue()
+    with vendor.double(tmp_path / "double.sqlite", clock, faults) as double:
+        yield Rig(double, vendor.provider, clock, faults)
+
+
+@pytest.fixture
+def email() -> Email:
+    content = Rendered(
+        subject="Pending renewal 🩺 — “café”",
+        html="<p>License ending 4821 <b>expires</b> on 30 May 2026 &amp; naïve “quotes” 😀</p>",
+        text='License ending 4821\nexpires on 30 May 2026, "naïve" 😀\n',
+    )
+    return Email(
+        to="ana.o'brien+licences@clinic.example",
+        sender="reminders@nolapse.example",
+        sender_name="Nolapse, Clínica “Ñ”",
+        key="5f" * 32,
+        attempt_id="0198f0c2-7d1a-7c3e-9b7e-3a1f6f0c2d4e",
+        content=content,
+    )
+
+
+@pytest.fixture
+def another(email: Email) -> Email:
+    return replace(email, key="ab" * 32, attempt_id="0198f0c2-7d1a-7c3e-9b7e-000000000000")
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def blackhole() -> Iterator[int]:
+    """A port whose queue of unaccepted connections is full: Linux drops every further SYN."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(2):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            with suppress(BlockingIOError):
+                filler.connect(server.getsockname())
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that nobody has signed, with its key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "contract suite")])
+    now = dt.datetime.now(dt.UTC)
+    builder = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    )
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    pem += key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(pem)
+    return path
+
+
+@pytest.fixture
+def secure_url(rig: Rig, certificate: Path) -> Iterator[str]:
+    """The double behind TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    backend = int(rig.double.url.rpartition(":")[2])
+    with tls_relay(context, backend) as port:
+        yield f"https://127.0.0.1:{port}"
+
+
+@contextmanager
+def tls_relay(context: ssl.SSLContext, backend: int) -> Iterator[int]:
+    """Takes one connection, and passes on one request and its answer."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            plain, _ = server.accept()
+            with closing(context.wrap_socket(plain, server_side=True)) as client:
+                relay(client, backend)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        thread = Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
+
+
+def relay(client: socket.socket, backend: int) -> None:
+    client.settimeout(20)
+    with socket.create_connection(("127.0.0.1", backend), 20) as vendor:
+        requests = Thread(target=pump, args=(client, vendor), daemon=True)
+        requests.start()
+        pump(vendor, client)
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            sink.sendall(data)

@@ -1,0 +1,91 @@
+"""A small register to plan on: one call per person with licences."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from nolapse.planning.plan import PlanReport, bounds, plan
+from tests.conftest import Database
+
+NOW = datetime(2026, 10, 26, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    database: Database
+
+    def tenant(self, slug: str = "clinic", timezone: str = "America/New_York") -> UUID:
+        return self._insert(
+            "INSERT INTO tenants (slug, name, timezone, contact_email)"
+            " VALUES (:slug, :slug, :timezone, 'desk@clinic.test') RETURNING tenant_id",
+            slug=slug,
+            timezone=timezone,
+        )
+
+    def clinician(
+        self,
+        tenant: UUID,
+        name: str = "ada",
+        timezone: str | None = None,
+        email: str | None = "ada@clinic.test",
+    ) -> UUID:
+        return self._insert(
+            "INSERT INTO clinicians (tenant_id, external_id, full_name, email, timezone)"
+            " VALUES (:tenant, :name, :name, :email, :timezone) RETURNING clinician_id",
+            tenant=tenant,
+            name=name,
+            email=email,
+            timezone=timezone,
+        )
+
+    def license(
+        self,
+        tenant: UUID,
+        clinician: UUID,
+        expires_on: date | None,
+        *,
+        number: str = "RN-1234567",
+        license_type: str = "RN",
+        state: str | None = "NY",
+    ) -> UUID:
+        return self._insert(
+            "INSERT INTO licenses (tenant_id, clinician_id, license_type, state, license_number, expires_on)"
+            " VALUES (:tenant, :clinician, :license_type, :state, :number, :expires_on) RETURNING license_id",
+            tenant=tenant,
+            clinician=clinician,
+            license_type=license_type,
+            state=state,
+            number=number,
+            expires_on=expires_on,
+        )
+
+    def execute(self, sql: str, **parameters: Any) -> None:
+        with self.database.engine.begin() as connection:
+            connection.execute(text(sql), parameters)
+
+    def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with self.database.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(sql), parameters)]
+
+    def statuses(self) -> dict[str, str]:
+        """Status by event, of a register with one licence."""
+        return dict(self.rows("SELECT event, status FROM notification_schedule ORDER BY scheduled_at"))  # type: ignore[arg-type]
+
+    def plan(self, now: datetime = NOW, promised: datetime | None = None, **scope: Any) -> PlanReport:
+        limits = bounds(now, horizon_months=13, lookback_days=14, promised=promised)
+        with self.database.engine.begin() as connection:
+            return plan(connection, limits, **scope)
+
+    def _insert(self, sql: str, **parameters: Any) -> UUID:
+        with self.database.engine.begin() as connection:
+            identity: UUID = connection.scalar(text(sql), parameters)
+        return identity
+
+
+@pytest.fixture
+def register(database: Database) -> Register:
+    return Register(database)
