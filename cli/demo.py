@@ -16,9 +16,9 @@ from local import demo as main_job
 from local import sample_register
 from local.clock import VirtualClock
 from local.databases import recreate
-from local.demo import DATABASE, MAIL, MAILBOX, REJECTS, Register, State
+from local.demo import DATABASE, Files, Register, State
 from local.fortnight import live_through
-from local.home import HOME, open_postgres
+from local.home import home, open_postgres
 from local.mailbox import write_mailbox
 from local.postgres import Postgres
 from local.proof import prove
@@ -28,8 +28,6 @@ from nolapse.domain.errors import NolapseError
 from nolapse.planning.importing.survey import survey
 from nolapse.runtime.bootstrap import runtime
 from nolapse.runtime.imports import import_register
-
-LOG = HOME / "demo.log"
 
 
 def demo(
@@ -46,73 +44,83 @@ def demo(
     """Live through a fortnight: import, plan, scan, dispatch, catch up, reconcile, prove."""
     # The functions' own output goes to a log; the console keeps the terminal.
     console = Console(file=sys.stdout)
-    register = _register(data, start, timezone, columns or [])
+    files = Files(home())
+    files.home.mkdir(parents=True, exist_ok=True)
+    register = _register(files, data, start, timezone, columns or [])
     postgres = open_postgres()
     try:
-        run(console, register, postgres, dates)
+        run(console, files, register, postgres, dates)
     except NolapseError as refused:
         console.print(f"[red]✗[/] {refused}")
         raise typer.Exit(1) from None
 
 
-def run(console: Console, register: Register, postgres: Postgres, dates: DateOrder | None) -> None:
-    state = main_job.unfinished(register, postgres)
+def run(
+    console: Console, files: Files, register: Register, postgres: Postgres, dates: DateOrder | None
+) -> None:
+    state = main_job.unfinished(files, register, postgres)
     if state:
         console.print("[yellow]An earlier run was cut off: going on from where it stood.[/]")
     else:
-        state = _begin(console, register, postgres)
+        state = _begin(console, files, register, postgres)
     clock = VirtualClock(register.start)
     with (
-        running(postgres, DATABASE, mail=MAIL, clock=clock) as stack,
-        LOG.open("a") as log,
+        running(postgres, DATABASE, mail=files.mail, clock=clock) as stack,
+        files.log.open("a") as log,
         redirect_stdout(log),
     ):
         clock.move_to(main_job.reached(stack.engine, register.start))
         if state.imported is None:
-            _import(console, register, stack, state, dates)
+            _import(console, files, register, stack, state, dates)
         _live(console, register, stack, clock)
         received = stack.sendgrid.messages()
-        page = write_mailbox(main_job.mailbox_messages(stack.engine, received), MAILBOX)
+        page = write_mailbox(main_job.mailbox_messages(stack.engine, received), files.mailbox)
         proof = prove(
             stack.engine,
             received,
             start=register.start,
             end=register.end,
             rules=main_job.rules(runtime().late_policy),
+            until=clock.now(),
         )
-        print_report(console, stack.engine, register, state.imported or {}, proof, page)
+        print_report(console, stack.engine, register, state.imported or {}, proof, page, files.rejects)
     state.finished = True
-    state.save()
+    state.save(files)
     if not proof.holds:
         raise typer.Exit(1)
 
 
-def _register(data: Path | None, start: datetime | None, timezone: str, columns: list[str]) -> Register:
+def _register(
+    files: Files, data: Path | None, start: datetime | None, timezone: str, columns: list[str]
+) -> Register:
     if data is None:
-        path = HOME / "sample-register.csv"
-        HOME.mkdir(exist_ok=True)
-        sample_register.write_register(path)
+        sample_register.write_register(files.sample)
         day = start or datetime.combine(sample_register.START, datetime.min.time())
-        return Register(path, day.replace(tzinfo=UTC), sample_register.TENANTS, None, {})
+        return Register(files.sample, day.replace(tzinfo=UTC), sample_register.TENANTS, None, {})
     day = start.replace(tzinfo=UTC) if start else main_job.midnight(datetime.now(UTC))
     own = sample_register.SampleTenant("my-clinic", "My Clinic", timezone)
     # One tenant takes every row, whatever a column of the file may call it.
     return Register(data, day, (own,), own.slug, {"tenant": f"={own.slug}", **parse_mapping(columns)})
 
 
-def _begin(console: Console, register: Register, postgres: Postgres) -> State:
+def _begin(console: Console, files: Files, register: Register, postgres: Postgres) -> State:
     with console.status("PostgreSQL 18: migrating, loading the zones of the pinned tzdata …"):
-        main_job.STATE.unlink(missing_ok=True)
+        files.state.unlink(missing_ok=True)
         recreate(postgres, DATABASE)
-    MAIL.unlink(missing_ok=True)
-    LOG.unlink(missing_ok=True)
+    files.mail.unlink(missing_ok=True)
+    files.log.unlink(missing_ok=True)
     state = State(register.digest)
-    state.save()
+    state.save(files)
     return state
 
 
 def _import(
-    console: Console, register: Register, stack: RunningStack, state: State, dates: DateOrder | None
+    console: Console,
+    files: Files,
+    register: Register,
+    stack: RunningStack,
+    state: State,
+    dates: DateOrder | None,
 ) -> None:
     main_job.create_tenants(stack.engine, register)
     settings = runtime().settings
@@ -123,7 +131,7 @@ def _import(
             stack.engine,
             surveyed,
             tenant=register.tenant,
-            rejects=REJECTS,
+            rejects=files.rejects,
             actor="demo",
             now=register.start,
             horizon_months=settings.horizon_months,
@@ -132,7 +140,7 @@ def _import(
         )
     console.print(report_table(report))
     state.imported = report.counts()
-    state.save()
+    state.save(files)
 
 
 def _live(console: Console, register: Register, stack: RunningStack, clock: VirtualClock) -> None:

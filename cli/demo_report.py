@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from sqlalchemy import Engine, text
 
-from local.demo import REJECTS, Register
+from local.demo import Register
 from local.proof import Proof
 
 SENT = text("""
@@ -41,7 +41,13 @@ FROM scheduler_heartbeat WHERE function = 'reconcile' AND finished_at IS NOT NUL
 
 
 def print_report(
-    console: Console, engine: Engine, register: Register, imported: dict[str, Any], proof: Proof, page: Path
+    console: Console,
+    engine: Engine,
+    register: Register,
+    imported: dict[str, Any],
+    proof: Proof,
+    page: Path,
+    rejects: Path,
 ) -> None:
     with engine.connect() as connection:
         sent = connection.execute(SENT).all()
@@ -109,7 +115,7 @@ def print_report(
     console.print(
         Panel(
             f"{verdict}\nEvery message as its reader sees it: [link={page.as_uri()}]{page}[/]\n"
-            f"Rejected rows and warnings:           {REJECTS}",
+            f"Rejected rows and warnings:           {rejects}",
             expand=False,
         )
     )

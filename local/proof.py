@@ -78,10 +78,19 @@ class Called:
 
 
 def prove(
-    engine: Engine, received: Sequence[ReceivedEmail], *, start: datetime, end: datetime, rules: Rules
+    engine: Engine,
+    received: Sequence[ReceivedEmail],
+    *,
+    start: datetime,
+    end: datetime,
+    rules: Rules,
+    until: datetime,
 ) -> Proof:
-    """Judge a run of the whole stack from `start` to `end`, on a base that did not change meanwhile."""
-    called = {call.key: call for call in _called_for(engine, end)}
+    """Judge what was due from `start` to `end`, on a base that did not change meanwhile.
+
+    `until`: when the run stopped, later than `end` where it waited for what was late.
+    """
+    called = {call.key: call for call in _called_for(engine, until)}
     proof = Proof(arrived=len(received))
     for key, times in Counter(email.key for email in received).items():
         if times > 1:

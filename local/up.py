@@ -9,7 +9,6 @@ from threading import Event, Thread
 
 from local.clock import SystemClock
 from local.demo import mailbox_messages
-from local.home import HOME
 from local.http import Api, HttpServer
 from local.lambda_runtime import FunctionError
 from local.mailbox import write_mailbox
@@ -18,23 +17,22 @@ from local.schedules import ticks_as_due
 from local.stack import RunningStack, running
 
 DATABASE = "up"
-MAIL = HOME / "up-mail.sqlite"
-MAILBOX = HOME / "up-mailbox"
 MAILBOX_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def up(postgres: Postgres, port: int) -> Iterator[str]:
+def up(postgres: Postgres, home: Path, port: int) -> Iterator[str]:
     """Runs from `with` to the end of its block; gives the URL of the API."""
     stop = Event()
-    with running(postgres, DATABASE, mail=MAIL, clock=SystemClock()) as stack:
-        _write_mailbox(stack)
+    mailbox = home / "up-mailbox"
+    with running(postgres, DATABASE, mail=home / "up-mail.sqlite", clock=SystemClock()) as stack:
+        _write_mailbox(stack, mailbox)
         threads = [_thread("schedules", lambda: _tick(stack, stop))]
         threads += [_thread("queue", partial(queue.run, stop)) for queue in stack.queues]
-        threads += [_thread("mailbox", lambda: _keep_mailbox(stack, stop))]
-        api = Api(stack.stack.routes, stack.functions, {"/mailbox": MAILBOX})
+        threads += [_thread("mailbox", lambda: _keep_mailbox(stack, mailbox, stop))]
+        api = Api(stack.stack.routes, stack.functions, {"/mailbox": mailbox})
         with HttpServer(api, port) as server:
             try:
                 yield server.url
@@ -65,14 +63,14 @@ def _invoke(stack: RunningStack, function: str, event: object) -> None:
         log.exception("function failed", extra={"function": error.function})
 
 
-def _keep_mailbox(stack: RunningStack, stop: Event) -> None:
+def _keep_mailbox(stack: RunningStack, mailbox: Path, stop: Event) -> None:
     written = -1
     while not stop.wait(MAILBOX_SECONDS):
         count = len(stack.sendgrid.messages())
         if count != written:
             written = count
-            _write_mailbox(stack)
+            _write_mailbox(stack, mailbox)
 
 
-def _write_mailbox(stack: RunningStack) -> Path:
-    return write_mailbox(mailbox_messages(stack.engine, stack.sendgrid.messages()), MAILBOX)
+def _write_mailbox(stack: RunningStack, mailbox: Path) -> None:
+    write_mailbox(mailbox_messages(stack.engine, stack.sendgrid.messages()), mailbox)

@@ -144,7 +144,11 @@ def _undecided(match: re.Match[str]) -> Reading:
     }
     if len(readings) == 1:
         return readings.pop()
-    return Unreadable("may be read in more than one order" if readings else "is no date in any order")
+    return Unreadable(
+        "may be read in more than one order: write it as YYYY-MM-DD"
+        if readings
+        else "is no date in any order"
+    )
 
 
 def _named_month(text: str) -> Reading | None:
@@ -156,7 +160,7 @@ def _named_month(text: str) -> Reading | None:
         return None
     month = MONTHS.get(name.lower())
     if month is None:
-        return Unreadable("names no month of the calendar")
+        return Unreadable("names no month of the calendar: correct it")
     return _dated(text, match, year, str(month), day)
 
 
@@ -193,13 +197,13 @@ def _date(year: str, month: str, day: str, text: str) -> Reading:
     try:
         return _in_range(date(number, int(month), int(day)))
     except ValueError:
-        return Unreadable("is no day of the calendar")
+        return Unreadable("is no day of the calendar: correct it")
 
 
 def _in_range(day: date) -> Reading:
     if FIRST_YEAR <= day.year <= LAST_YEAR:
         return Dated(day)
-    return Unreadable(f"lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+    return Unreadable(f"lies outside the years {FIRST_YEAR} to {LAST_YEAR}: correct it, or write PERPETUAL")
 
 
 def _unreadable(text: str) -> Unreadable:

@@ -1,12 +1,10 @@
-"""Registers written by the tests themselves, and the real ones where they lie beside the project."""
+"""Registers written by the tests themselves."""
 
 import gzip
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-REGISTERS = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 WriteRegister = Callable[..., Path]
 
@@ -20,10 +18,3 @@ def write_register(tmp_path: Path) -> WriteRegister:
         return path
 
     return write
-
-
-@pytest.fixture
-def registers() -> Path:
-    if not REGISTERS.is_dir():
-        pytest.skip("the real registers do not lie beside the project")
-    return REGISTERS

@@ -71,7 +71,9 @@ def test_years_of_two_digits_lie_between_1970_and_2069(day: date) -> None:
 def test_without_an_order_a_day_is_read_rightly_or_not_at_all(day: date, order: DateOrder) -> None:
     text = f"{day:%m/%d/%Y}" if order is DateOrder.MONTH_FIRST else f"{day:%d/%m/%Y}"
     ambiguous = day.day <= 12 and day.day != day.month
-    assert read_date(text) == (Unreadable("may be read in more than one order") if ambiguous else Dated(day))
+    assert read_date(text) == (
+        Unreadable("may be read in more than one order: write it as YYYY-MM-DD") if ambiguous else Dated(day)
+    )
     assert order in possible_orders(text)
     assert (len(possible_orders(text)) == 1) == (day.day > 12)
 
@@ -103,14 +105,14 @@ def test_some_licences_never_run_out(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("00/31/1994", "is no day of the calendar"),
-        ("02/30/2026", "is no day of the calendar"),
-        ("20261301", "is no day of the calendar"),
-        ("12/31/1906", "lies outside the years 1970 to 2099"),
-        ("2207-01-31", "lies outside the years 1970 to 2099"),
+        ("00/31/1994", "is no day of the calendar: correct it"),
+        ("02/30/2026", "is no day of the calendar: correct it"),
+        ("20261301", "is no day of the calendar: correct it"),
+        ("12/31/1906", "lies outside the years 1970 to 2099: correct it, or write PERPETUAL"),
+        ("2207-01-31", "lies outside the years 1970 to 2099: correct it, or write PERPETUAL"),
         ("June 2026", "has no day: write it as YYYY-MM-DD"),
         ("06/2026", "has no day: write it as YYYY-MM-DD"),
-        ("Juno 1, 2026", "names no month of the calendar"),
+        ("Juno 1, 2026", "names no month of the calendar: correct it"),
         ("soon", "is not a date in any known form: write it as YYYY-MM-DD"),
         (
             "2026-03-30T22:00:00Z",
@@ -124,5 +126,5 @@ def test_what_is_no_date_says_why(text: str, reason: str) -> None:
 
 def test_leap_days_exist_in_leap_years_only() -> None:
     assert read_date("2028-02-29") == Dated(date(2028, 2, 29))
-    assert read_date("2027-02-29") == Unreadable("is no day of the calendar")
+    assert read_date("2027-02-29") == Unreadable("is no day of the calendar: correct it")
     assert read_date((date(2028, 2, 29) + timedelta(days=366)).isoformat()) == Dated(date(2029, 3, 1))

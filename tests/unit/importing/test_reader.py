@@ -80,8 +80,8 @@ def test_ragged_rows_have_a_problem_and_their_line(write_register: WriteRegister
 
     assert list(read_rows(source)) == [
         Row(2, {"a": "1", "b": "2"}),
-        Row(3, {}, "has 1 cells where the header has 2"),
-        Row(5, {}, "has 3 cells where the header has 2"),
+        Row(3, {}, "has 1 cells where the header has 2: quote cells that hold the delimiter"),
+        Row(5, {}, "has 3 cells where the header has 2: quote cells that hold the delimiter"),
         Row(6, {"a": "7", "b": "8"}),
     ]
 

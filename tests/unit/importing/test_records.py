@@ -19,10 +19,14 @@ TENANTS = {"clinic": CLINIC, str(CLINIC): CLINIC, "other": OTHER}
 FIELDS = {field.value: Choice(field, (field.value,)) for field in Field}
 
 
-def read(for_tenant: UUID | None = CLINIC, **cells: str) -> Interpreted:
+def read(**cells: str) -> Interpreted:
+    return read_for(CLINIC, cells)
+
+
+def read_for(tenant: UUID | None, cells: dict[str, str]) -> Interpreted:
     given = {"license_number": "A1", "expires_on": "05/31/2026"} | cells
     mapping = Mapping({Field(name): FIELDS[name] for name in given}, ())
-    return Interpreter(mapping, DateOrder.MONTH_FIRST, TENANTS, for_tenant).read(Row(7, given))
+    return Interpreter(mapping, DateOrder.MONTH_FIRST, TENANTS, tenant).read(Row(7, given))
 
 
 def record(**cells: str) -> Record:
@@ -59,28 +63,38 @@ def test_the_barest_row() -> None:
 @pytest.mark.parametrize(
     ("cells", "problem"),
     [
-        ({"license_number": " N/A "}, Problem("license_number", "", "is blank")),
+        ({"license_number": " N/A "}, Problem("license_number", "", "is blank: a licence needs its number")),
         (
             {"license_number": "9" * 201},
             Problem("license_number", "9" * 201, "is longer than 200 characters"),
         ),
-        ({"expires_on": "02/30/2026"}, Problem("expires_on", "02/30/2026", "is no day of the calendar")),
-        ({"tenant": "nobody"}, Problem("tenant", "nobody", "is no tenant")),
+        (
+            {"expires_on": "02/30/2026"},
+            Problem("expires_on", "02/30/2026", "is no day of the calendar: correct it"),
+        ),
+        (
+            {"tenant": "nobody"},
+            Problem("tenant", "nobody", "is no tenant: correct it, or create the tenant first"),
+        ),
         (
             {"tenant": "other"},
-            Problem("tenant", "other", "is another tenant than the one that this import is for"),
+            Problem(
+                "tenant",
+                "other",
+                "is another tenant than the one that this import is for: import its rows for it",
+            ),
         ),
     ],
 )
 def test_rows_that_cannot_be_records_say_why(cells: dict[str, str], problem: Problem) -> None:
-    assert read(CLINIC, **cells) == Interpreted(None, [problem])
+    assert read(**cells) == Interpreted(None, [problem])
 
 
 def test_every_row_belongs_to_a_tenant() -> None:
-    assert read(None, tenant="").problems == [
-        Problem("tenant", "", "is blank, and no tenant is named for all rows")
+    assert read_for(None, {"tenant": ""}).problems == [
+        Problem("tenant", "", "is blank: name the tenant here, or one for all rows")
     ]
-    found = read(None, tenant=str(CLINIC)).record
+    found = read_for(None, {"tenant": str(CLINIC)}).record
     assert found
     assert found.tenant_id == CLINIC
 

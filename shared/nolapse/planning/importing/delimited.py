@@ -74,7 +74,11 @@ def _fitted(number: int, cells: list[str], columns: list[str]) -> Row:
     if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
         cells = cells[:width]
     if len(cells) != width:
-        return Row(number, {}, f"has {len(cells)} cells where the header has {width}")
+        return Row(
+            number,
+            {},
+            f"has {len(cells)} cells where the header has {width}: quote cells that hold the delimiter",
+        )
     return Row(number, dict(zip(columns, cells, strict=True)))
 
 

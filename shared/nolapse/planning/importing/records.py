@@ -88,12 +88,18 @@ class Interpreter:
     def _tenant_of(self, texts: Texts) -> UUID | Problem:
         text = texts.get(Field.TENANT, "")
         if not text:
-            return self._tenant or Problem(Field.TENANT, "", "is blank, and no tenant is named for all rows")
+            return self._tenant or Problem(
+                Field.TENANT, "", "is blank: name the tenant here, or one for all rows"
+            )
         tenant = self._tenants.get(text.casefold())
         if tenant is None:
-            return Problem(Field.TENANT, text, "is no tenant")
+            return Problem(Field.TENANT, text, "is no tenant: correct it, or create the tenant first")
         if self._tenant not in {None, tenant}:
-            return Problem(Field.TENANT, text, "is another tenant than the one that this import is for")
+            return Problem(
+                Field.TENANT,
+                text,
+                "is another tenant than the one that this import is for: import its rows for it",
+            )
         return tenant
 
 
@@ -145,7 +151,7 @@ def _mailbox_person(email: str, name: str) -> str:
 def _obstacles(texts: Texts) -> list[Problem]:
     problems = []
     if not texts[Field.LICENSE_NUMBER]:
-        problems.append(Problem(Field.LICENSE_NUMBER, "", "is blank"))
+        problems.append(Problem(Field.LICENSE_NUMBER, "", "is blank: a licence needs its number"))
     problems.extend(
         Problem(field, texts[field], f"is longer than {LONGEST_KEY} characters")
         for field in (Field.LICENSE_NUMBER, Field.LICENSE_TYPE, Field.STATE, Field.PERSON_ID)
