@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from cli.target import open_target
+from local import migrations
 from local.home import home, open_postgres
 from local.up import up as run_up
 
@@ -20,6 +22,10 @@ def up(port: Annotated[int, typer.Option(help="Port of the API and the mailbox p
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    with open_target(None).owner.connect() as connection:
+        if migrations.pending(connection):
+            console.print("[red]✗[/] the local stack's database is not at head: nolapse migrate")
+            raise typer.Exit(1)
     postgres = open_postgres()
     with run_up(postgres, home(), port) as url:
         console.print(f"[bold green]up[/]  API      {url}/health")

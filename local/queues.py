@@ -67,8 +67,9 @@ class EventSource:
 
     def drain(self) -> Polled:
         """Until nothing is visible: what failed is hidden by its visibility timeout, and not waited for."""
+        dry = Event()
         with ThreadPoolExecutor(self._pollers) as pool:
-            pending = [pool.submit(self._drain) for _ in range(self._pollers)]
+            pending = [pool.submit(self._drain, dry) for _ in range(self._pollers)]
         return sum((future.result() for future in pending), Polled())
 
     def run(self, stop: Event) -> None:
@@ -78,10 +79,13 @@ class EventSource:
         for future in pending:
             future.result()
 
-    def _drain(self) -> Polled:
+    def _drain(self, dry: Event) -> Polled:
         total = Polled()
-        while (polled := self.poll_once()).received:
+        while not dry.is_set():
+            polled = self.poll_once()
             total += polled
+            if not polled.received:
+                dry.set()
         return total
 
     def _run(self, stop: Event) -> None:
@@ -92,16 +96,17 @@ class EventSource:
     def _receive(self, wait_seconds: int) -> list["MessageTypeDef"]:
         messages: list[MessageTypeDef] = []
         while (room := self._trigger.batch_size - len(messages)) > 0:
+            most = min(room, _MOST_PER_RECEIVE)
             answer = self._client.receive_message(
                 QueueUrl=self._url,
-                MaxNumberOfMessages=min(room, _MOST_PER_RECEIVE),
+                MaxNumberOfMessages=most,
                 WaitTimeSeconds=0 if messages else wait_seconds,
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )
             received = answer.get("Messages", [])
             messages += received
-            if not received:
+            if len(received) < most:
                 break
         return messages
 

@@ -1,6 +1,6 @@
 """template.yaml on one machine: the very handlers, over embedded PostgreSQL, moto and vendors' doubles."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from local.doubles.sendgrid import SendGridDouble
+from local.doubles.server import Fault
 from local.lambda_runtime import Functions
 from local.postgres import PORT, Postgres
 from local.queues import EventSource
@@ -32,11 +33,18 @@ class RunningStack:
 
 
 @contextmanager
-def running(postgres: Postgres, database: str, *, mail: Path, clock: Clock) -> Iterator[RunningStack]:
+def running(
+    postgres: Postgres,
+    database: str,
+    *,
+    mail: Path,
+    clock: Clock,
+    faults: Callable[[], Fault | None] = lambda: None,
+) -> Iterator[RunningStack]:
     """The stack over `database`; what SendGrid's double takes is kept in `mail`."""
     with ExitStack() as open_things:
         cloud = open_things.enter_context(Cloud())
-        sendgrid = open_things.enter_context(SendGridDouble(mail, clock.now))
+        sendgrid = open_things.enter_context(SendGridDouble(mail, clock.now, faults))
         stack = create_stack(
             Template.load(ROOT / "template.yaml"),
             cloud,

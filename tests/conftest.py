@@ -1,8 +1,12 @@
 """A real PostgreSQL per test process; each test that asks gets a clone of the migrated template database."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -27,8 +31,12 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Postgres:
-    server = start_postgres(tmp_path_factory.mktemp("postgres") / "data")
+def postgres() -> Postgres:
+    # Not below pytest's own folder: every session makes that private again, and the server runs as another user.
+    folder = Path(tempfile.mkdtemp(prefix="nolapse-tests-"))
+    # Last in, first out: the server, which stops as the process ends, is gone by then.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    server = start_postgres(folder / "data")
     administrator = server.engine("postgres")
     with administrator.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # What survives a power cut is not what these tests ask.

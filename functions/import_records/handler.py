@@ -5,14 +5,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote_plus
 
+from nolapse.planning.importing.errors import ImportRefused
+from nolapse.planning.importing.report import ImportReport
 from nolapse.planning.importing.survey import survey
 from nolapse.runtime.bootstrap import Runtime, runtime
-from nolapse.runtime.imports import import_register
+from nolapse.runtime.imports import RegisterRefused, import_register
 from nolapse.runtime.observability import logger, publish
 
 
 def handler(event: dict[str, Any], context: Any) -> list[dict[str, Any]]:
-    return [import_object(runtime(), record["s3"]) for record in event["Records"]]
+    # S3's console makes an empty object of a folder: nothing to import.
+    objects = [record["s3"] for record in event["Records"] if not record["s3"]["object"]["key"].endswith("/")]
+    return [import_object(runtime(), uploaded) for uploaded in objects]
 
 
 def import_object(made: Runtime, record: dict[str, Any]) -> dict[str, Any]:
@@ -20,21 +24,27 @@ def import_object(made: Runtime, record: dict[str, Any]) -> dict[str, Any]:
     bucket, key = record["bucket"]["name"], unquote_plus(record["object"]["key"])
     _incoming, tenant, name = key.split("/", 2)
     with TemporaryDirectory() as folder:
-        source, rejects = Path(folder, Path(name).name), Path(folder, "rejects.csv")
+        # Apart from one another: a register may itself be called rejects.csv.
+        source, rejects = Path(folder, "register", Path(name).name), Path(folder, "rejects.csv")
+        source.parent.mkdir()
         made.s3.download_file(bucket, key, str(source))
-        report = import_register(
-            made.engine,
-            survey(source),
-            tenant=tenant,
-            rejects=rejects,
-            actor="import_records",
-            now=made.clock.now(),
-            horizon_months=made.settings.horizon_months,
-            lookback_days=made.settings.lookback_days,
-        )
+        try:
+            report = import_file(made, source, tenant, rejects)
+        except ImportRefused as refused:
+            # Its text quotes the register: it goes where the register went, and never to a log.
+            why = f"rejects/{tenant}/{name}.refused.txt"
+            made.s3.put_object(Bucket=bucket, Key=why, Body=f"{refused}\n".encode())
+            raise RegisterRefused(tenant, type(refused).__name__) from None
         made.s3.upload_file(str(rejects), bucket, f"rejects/{tenant}/{name}.csv")
     totals = {"read": report.rows.read, "imported": report.imported, "folded": report.folded,
               "rejected": report.rows.rejected}  # fmt: skip
     logger().info("import.finished", import_id=str(report.import_id), counts=totals)
     publish("import_records", totals)
     return {"import_id": str(report.import_id), **totals}
+
+
+def import_file(made: Runtime, source: Path, tenant: str, rejects: Path) -> ImportReport:
+    return import_register(
+        made.engine, survey(source), tenant=tenant, rejects=rejects, actor="import_records", now=made.clock.now(),
+        horizon_months=made.settings.horizon_months, lookback_days=made.settings.lookback_days,
+    )  # fmt: skip

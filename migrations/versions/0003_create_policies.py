@@ -16,10 +16,13 @@ CREATE TABLE renewal_policies (
   license_type  text CHECK (license_type <> ''),
   state         text CHECK (state <> ''),
   name          text NOT NULL CHECK (name <> ''),
-  UNIQUE NULLS NOT DISTINCT (tenant_id, license_type, state)
+  UNIQUE NULLS NOT DISTINCT (tenant_id, license_type, state),
+  UNIQUE (tenant_id, policy_id)
 )
 """)
     op.execute("COMMENT ON TABLE renewal_policies IS 'NULL in tenant_id, license_type or state: any'")
+    # The second foreign key keeps a tenant from adding a version to the platform's policy or to another tenant's;
+    # the first still holds where tenant_id is NULL.
     op.execute("""
 CREATE TABLE policy_version (
   policy_id     uuid NOT NULL REFERENCES renewal_policies,
@@ -31,10 +34,11 @@ CREATE TABLE policy_version (
   closes        time NOT NULL DEFAULT '12:00',
   created_at    timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (policy_id, version),
+  FOREIGN KEY (tenant_id, policy_id) REFERENCES renewal_policies (tenant_id, policy_id),
   CHECK (opens < closes)
 )
 """)
-    op.execute("CREATE INDEX policy_version_by_tenant ON policy_version (tenant_id)")
+    op.execute("CREATE INDEX policy_version_by_tenant ON policy_version (tenant_id, policy_id)")
     op.execute(
         "CREATE UNIQUE INDEX policy_version_one_active ON policy_version (policy_id) WHERE status = 'ACTIVE'"
     )

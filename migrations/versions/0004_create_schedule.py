@@ -17,6 +17,8 @@ def upgrade() -> None:
 def create_schedule() -> None:
     # The key is the identity: a row that was lost and is planned again meets its own attempts in the outbox.
     # window_start is scheduled_at under the name of the users' documents; VIRTUAL costs no byte.
+    # A window is shorter than a day by the clock, and a clock set back can make it longer: 00:00 to 23:59 lasts
+    # 24 h 59 min on the day that summer time ends, and 26 h 59 min in Casey on Mar 9 2023.
     # send_by: until when it may leave. 'infinity': late, and waiting for catch-up to give it a late window.
     op.execute("""
 CREATE TABLE notification_schedule (
@@ -47,7 +49,7 @@ CREATE TABLE notification_schedule (
     'PENDING', 'LATE_PENDING', 'QUEUED', 'SENDING', 'UNKNOWN', 'HELD',
     'SENT', 'DELIVERED', 'BOUNCED', 'DEFERRED', 'CANCELLED', 'SUPPRESSED')),
   CONSTRAINT a_window_has_length CHECK (
-    window_end > scheduled_at AND window_end <= scheduled_at + interval '24 hours'),
+    window_end > scheduled_at AND window_end < scheduled_at + interval '48 hours'),
   CONSTRAINT what_waits_has_a_deadline CHECK (
     status NOT IN ('PENDING', 'LATE_PENDING')
     OR (next_attempt_at IS NOT NULL AND send_by IS NOT NULL AND claimed_at IS NULL)),
@@ -78,6 +80,9 @@ CREATE INDEX notification_schedule_claimed ON notification_schedule (claimed_at)
     op.execute(
         "CREATE INDEX notification_schedule_by_clinician ON notification_schedule (tenant_id, clinician_id)"
     )
+    op.execute(
+        "CREATE INDEX notification_schedule_by_policy ON notification_schedule (policy_id, policy_version)"
+    )
     isolate("notification_schedule")
 
 
@@ -86,7 +91,7 @@ def create_partitions() -> None:
     op.execute("""
 CREATE FUNCTION ensure_schedule_partitions(first date, until date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = public SET timezone = 'UTC' SET lock_timeout = '5s' AS $$
+SET search_path = public, pg_temp SET timezone = 'UTC' SET lock_timeout = '5s' AS $$
 DECLARE
   month   date;
   leaf    text;

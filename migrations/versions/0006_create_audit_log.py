@@ -49,6 +49,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 
 
 def create_chain() -> None:
+    # pg_temp last in every search_path of a SECURITY DEFINER function: unnamed, it would come first, and a caller's
+    # temporary table would stand in for ours (https://www.postgresql.org/docs/18/sql-createfunction.html).
     op.execute("""
 CREATE FUNCTION audit_link(state bytea, previous bytea, entry text) RETURNS bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -65,11 +67,18 @@ RETURN jsonb_build_array(seq, tenant_id, extract(epoch FROM at), actor, action, 
     op.execute("""
 CREATE FUNCTION append_audit(
   tenants uuid[], times timestamptz[], action text, subjects text[], froms text[], tos text[], reasons text[]
-) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   last record;
   who  text := coalesce(nullif(current_setting('app.actor', true), ''), session_user);
 BEGIN
+  -- the owner writes, so row-level security does not: the API speaks for its own tenant only
+  IF session_user = 'nolapse_api' AND EXISTS (
+    SELECT FROM unnest(tenants) AS given (tenant_id)
+    WHERE given.tenant_id IS DISTINCT FROM NULLIF(current_setting('app.tenant_id', true), '')::uuid
+  ) THEN
+    RAISE EXCEPTION 'an audit entry for another tenant' USING ERRCODE = 'insufficient_privilege';
+  END IF;
   PERFORM pg_advisory_xact_lock(hashtext('audit_log'));
   -- a statement of its own, hence a snapshot taken after the lock: the true end of the chain
   SELECT coalesce(max(seq), 0) AS seq INTO last FROM audit_log;
@@ -94,7 +103,7 @@ END $$
 def audit_transitions() -> None:
     op.execute("""
 CREATE FUNCTION audit_notification_transitions() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   changed record;
 BEGIN

@@ -69,9 +69,7 @@ def test_another_version_is_replaced_whole_and_people_keep_their_zones(register:
     register.clinician(tenant, timezone="Old/Town")
     register.execute("UPDATE zone_offset SET tzdata_version = '1999a', utc_offset = '1 hour'")
     register.execute("DELETE FROM zone_offset WHERE zone = 'America/Denver'")
-    register.execute(
-        "INSERT INTO zone_offset VALUES ('Old/Town', '-infinity', 'infinity', '-4:56', '1999a')"
-    )
+    register.execute("INSERT INTO zone_offset VALUES ('Old/Town', '-infinity', 'infinity', '-4:56', '1999a')")
 
     with register.database.engine.begin() as connection:
         written = load_zones(connection)

@@ -41,9 +41,10 @@ def changes(zone: str) -> list[datetime]:
 def zones_and_days(draw: st.DrawFn) -> tuple[str, date]:
     """A zone and a local day: half of them within a day of a change of its clocks."""
     zone = draw(zones)
-    if changes(zone) and draw(st.booleans()):
-        near = draw(st.sampled_from(changes(zone))).date()
-        return zone, near + timedelta(days=draw(st.integers(-1, 1)))
+    near_a_change: bool = draw(st.booleans())
+    if near_a_change and changes(zone):
+        near: datetime = draw(st.sampled_from(changes(zone)))
+        return zone, near.date() + timedelta(days=draw(st.integers(-1, 1)))
     return zone, draw(st.dates(date(1970, 1, 1), date(2099, 12, 31)))
 
 
@@ -109,7 +110,11 @@ def test_a_key_is_the_same_on_every_machine_and_in_every_version() -> None:
 
 
 def test_what_a_licence_calls_for_before_the_horizon() -> None:
-    steps = (Step("PRIMARY", -90, "primary"), Step("SECONDARY", -30, "secondary"), Step("PAST_DUE", 7, "past_due"))
+    steps = (
+        Step("PRIMARY", -90, "primary"),
+        Step("SECONDARY", -30, "secondary"),
+        Step("PAST_DUE", 7, "past_due"),
+    )
     expected = list(
         expected_notifications(
             person_id=PERSON,

@@ -6,16 +6,20 @@ outside quiet hours, one per person at a time.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import cache
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine
 
 from nolapse.delivery.attempts import record
 from nolapse.domain.calendar import Window, next_allowed
-from nolapse.domain.retries import judge
+from nolapse.domain.retries import Verdict, judge
+from nolapse.domain.states import Status
 from nolapse.providers.protocol import EmailProvider
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
@@ -25,6 +29,7 @@ SETTLE_TIME = timedelta(minutes=5)
 # Far above what a message waits in a queue that scan keeps shallow.
 STALE_AFTER = timedelta(minutes=15)
 PROBES_A_RUN = 500
+PROBES_AT_ONCE = 10
 WINDOWS_A_RUN = 10_000
 
 
@@ -62,18 +67,30 @@ def _settle_unknown(engine: Engine, providers: Mapping[str, EmailProvider], now:
         attempts = connection.execute(
             statement("unknown_attempts"), {"settled_before": now - SETTLE_TIME, "limit": PROBES_A_RUN}
         ).all()
-    verdicts = []
-    for attempt in attempts:
+    answers: Counter[str] = Counter()
+    for start in range(0, len(attempts), PROBES_AT_ONCE):
+        verdicts = _probe(providers, attempts[start : start + PROBES_AT_ONCE], now)
+        with transaction(engine, "catch_up") as connection:
+            answers.update(record(connection, verdicts, now))
+        if all(verdict.status is Status.UNKNOWN for _, verdict in verdicts):
+            # The provider can't tell now: asking on would spend the time of what comes after.
+            break
+    return Counter({f"probed_{outcome}": count for outcome, count in answers.items()})
+
+
+def _probe(
+    providers: Mapping[str, EmailProvider], attempts: Sequence[Any], now: datetime
+) -> list[tuple[UUID, Verdict]]:
+    def ask(attempt: Any) -> tuple[UUID, Verdict]:
         answer = providers[attempt.provider].probe(
             attempt.idempotency_key.hex(), attempt.recipient, attempt.started_at
         )
-        verdict = judge(answer, attempt_number=attempt.attempt_number, late=attempt.late, now=now, jitter=0)
-        verdicts.append((attempt.attempt_id, verdict))
-    if not verdicts:
-        return Counter()
-    with transaction(engine, "catch_up") as connection:
-        answers = record(connection, verdicts, now)
-    return Counter({f"probed_{outcome}": count for outcome, count in answers.items()})
+        return attempt.attempt_id, judge(
+            answer, attempt_number=attempt.attempt_number, late=attempt.late, now=now, jitter=0
+        )
+
+    with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
+        return list(pool.map(ask, attempts))
 
 
 def _grant_late_windows(engine: Engine, policy: LatePolicy, now: datetime) -> int:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
-from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from sqlalchemy import Engine
 
 from nolapse.delivery.catch_up import LatePolicy
@@ -41,7 +41,7 @@ class Runtime:
         """As the role whose secret the function was given: the engine's, or the API's."""
 
         def credentials() -> Credentials:
-            secret = _secret(self.settings.database_secret_id)
+            secret = self._secret(self.settings.database_secret_id)
             return Credentials(secret["username"], secret["password"])
 
         return create_engine(
@@ -72,7 +72,7 @@ class Runtime:
         from nolapse.providers.sendgrid import SendGrid  # noqa: PLC0415  80 ms that scan need not pay
 
         provider = SendGrid(
-            api_key=_secret(self.settings.sendgrid_secret_id)["api_key"],
+            api_key=self._secret(self.settings.sendgrid_secret_id)["api_key"],
             host=str(self.settings.sendgrid_url).rstrip("/"),
             timeout=self.settings.provider_timeout_seconds,
         )
@@ -97,10 +97,13 @@ class Runtime:
             quiet_until=self.settings.quiet_until,
         )
 
+    @cached_property
+    def _secrets(self) -> SecretsProvider:
+        return SecretsProvider()
 
-def _secret(secret_id: str) -> dict[str, Any]:
-    secret: dict[str, Any] = parameters.get_secret(secret_id, transform="json", max_age=SECRET_AGE_SECONDS)
-    return secret
+    def _secret(self, secret_id: str) -> dict[str, Any]:
+        secret = self._secrets.get(secret_id, transform="json", max_age=SECRET_AGE_SECONDS)
+        return cast("dict[str, Any]", secret)
 
 
 _installed: list[Runtime] = []

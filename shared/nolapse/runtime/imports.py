@@ -6,11 +6,21 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
+from nolapse.domain.errors import NolapseError
 from nolapse.planning.importing.load import import_records
 from nolapse.planning.importing.progress import OnProgress, silent
 from nolapse.planning.importing.report import ImportReport
 from nolapse.planning.importing.survey import Survey
 from nolapse.planning.plan import bounds, plan
+
+
+class RegisterRefused(NolapseError):
+    """Says why without a word of the register: this text ends in logs."""
+
+    def __init__(self, tenant: str, kind: str) -> None:
+        super().__init__(f"a register of {tenant} was refused: {kind}")
+        self.tenant = tenant
+        self.kind = kind
 
 
 def import_register(

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from functools import cache
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 
 @cache
@@ -14,7 +14,7 @@ def logger() -> Logger:
 
 def publish(function: str, counts: Mapping[str, int]) -> None:
     """Each count as a CloudWatch metric, by function, in the embedded metric format."""
-    metrics = Metrics()
+    metrics = EphemeralMetrics()  # Metrics would share its counts with every other thread
     metrics.add_dimension("function", function)
     for name, count in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)

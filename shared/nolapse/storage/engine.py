@@ -7,6 +7,13 @@ from typing import Any, NamedTuple
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+
+# Fields of PostgreSQL's errors that name what is ours, never what a row holds.
+# https://www.postgresql.org/docs/18/protocol-error-fields.html
+DISCREET = {"S", "V", "C", "M", "s", "t", "c", "d", "n", "F", "L", "R"}
+DATA_EXCEPTION = "22"
 
 
 class Credentials(NamedTuple):
@@ -25,7 +32,6 @@ def create_engine(
     engine = sqlalchemy.create_engine(
         "postgresql+pg8000://",
         pool_size=5,
-        pool_pre_ping=True,
         hide_parameters=True,  # an error must not carry names and addresses into a log
         connect_args={"database": database},
     )
@@ -41,7 +47,34 @@ def create_engine(
         if verify_tls:
             parameters["ssl_context"] = ssl.create_default_context()
 
+    @event.listens_for(engine, "checkout")
+    def ping(connection: Any, _record: Any, _proxy: Any) -> None:
+        # In place of pool_pre_ping, which lets through what pg8000 does: a reset connection as a bare OSError.
+        connection.autocommit = True  # or pg8000 would begin a transaction
+        try:
+            engine.dialect.do_ping(connection)
+        except (OSError, engine.dialect.loaded_dbapi.Error) as error:
+            raise InvalidatePoolError from error
+        connection.autocommit = False
+
+    event.listen(engine, "handle_error", _withhold_rows)
     return engine
+
+
+def _withhold_rows(context: ExceptionContext) -> DBAPIError | None:
+    """PostgreSQL quotes whole rows in its errors, and errors end in logs."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    said = error.args[0] if error.args else None
+    if not isinstance(said, dict) or not isinstance(wrapped, DBAPIError):
+        return None
+    # In place: pg8000 hangs the same fields on the error that it raised before this one.
+    if said["C"].startswith(DATA_EXCEPTION):
+        said["M"] = "withheld: it quotes a value"
+    for field in said.keys() - DISCREET:
+        del said[field]
+    return type(wrapped)(
+        context.statement, None, error, hide_parameters=True, connection_invalidated=context.is_disconnect
+    )
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 -- PENDING and LATE_PENDING rows whose window is open become QUEUED: earliest deadline first, tenants in turn.
 -- Nothing leaves before its scheduled_at: said again for the planner's sake, which then skips the months ahead.
--- Walks notification_schedule_to_send once per tenant; a deadline lies at most 24 hours (the longest window) ahead.
+-- Walks notification_schedule_to_send once per tenant: a deadline lies at most a day ahead, or the window, the longest
+-- of the longest day, is claimed from a day before its end. Then the primary key, by arrays: joined to a set of
+-- unknown size, the optimiser reads the history of all months whole.
 WITH due AS (
   SELECT idempotency_key, scheduled_at
   FROM tenants
@@ -23,13 +25,14 @@ WITH due AS (
 locked AS (
   SELECT idempotency_key, scheduled_at
   FROM notification_schedule
-  JOIN due USING (idempotency_key, scheduled_at)
-  WHERE scheduled_at <= :now AND claimed_at IS NULL AND status IN ('PENDING', 'LATE_PENDING')
-  FOR UPDATE OF notification_schedule SKIP LOCKED
+  WHERE idempotency_key = ANY (ARRAY(SELECT idempotency_key FROM due))
+    AND scheduled_at = ANY (ARRAY(SELECT scheduled_at FROM due))
+    AND scheduled_at <= :now AND claimed_at IS NULL AND status IN ('PENDING', 'LATE_PENDING')
+  FOR UPDATE SKIP LOCKED
 )
-UPDATE notification_schedule AS schedule
+UPDATE notification_schedule
 SET status = 'QUEUED', claimed_at = :now, updated_at = :now
-FROM locked
-WHERE (schedule.idempotency_key, schedule.scheduled_at) = (locked.idempotency_key, locked.scheduled_at)
-  AND schedule.scheduled_at <= :now
-RETURNING schedule.idempotency_key, schedule.scheduled_at, schedule.tenant_id
+WHERE idempotency_key = ANY (ARRAY(SELECT idempotency_key FROM locked))
+  AND scheduled_at = ANY (ARRAY(SELECT scheduled_at FROM locked))
+  AND scheduled_at <= :now
+RETURNING idempotency_key, scheduled_at, tenant_id

@@ -1,0 +1,121 @@
+"""The environment: template.yaml sets exactly what the settings read, and what is missing is said all at once."""
+
+from datetime import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from local.template import Template
+from nolapse.runtime.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = Template.load(ROOT / "template.yaml")
+VARIABLES: dict[str, Any] = TEMPLATE.document["Globals"]["Function"]["Environment"]["Variables"]
+# What others read: Powertools (https://docs.aws.amazon.com/powertools/python/latest/environment-variables/) and
+# zoneinfo (https://docs.python.org/3/library/zoneinfo.html#envvar-PYTHONTZPATH).
+READ_BY_OTHERS = {
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "POWERTOOLS_LOG_LEVEL",
+    "PYTHONTZPATH",
+}
+COMPLETE = {
+    "DATABASE_HOST": "db.internal",
+    "DATABASE_PORT": "5432",
+    "DATABASE_NAME": "nolapse",
+    "DATABASE_TLS": "verify",
+    "DATABASE_SECRET_ID": "engine",
+    "SENDGRID_SECRET_ID": "sendgrid",
+    "SENDGRID_URL": "https://mail.test",
+    "EMAIL_QUEUE_URL": "https://queue.test/email",
+    "SENDER_EMAIL": "reminders@clinic.test",
+    "SENDER_NAME": "Reminders",
+    "PORTAL_URL": "https://portal.test",
+    "HORIZON_MONTHS": "13",
+    "LOOKBACK_DAYS": "14",
+    "LATE_SPACING_HOURS": "4",
+    "QUIET_FROM": "20:00",
+    "QUIET_UNTIL": "08:00",
+    "SCAN_LIMIT": "600",
+    "LEASE_SECONDS": "120",
+    "PROVIDER_TIMEOUT_SECONDS": "15",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Complete, and nothing of this machine's own in it."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in COMPLETE.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def names() -> set[str]:
+    return {name.upper() for name in Settings.model_fields}
+
+
+def test_the_template_sets_exactly_what_is_read() -> None:
+    assert VARIABLES.keys() == names() | READ_BY_OTHERS
+
+
+@pytest.mark.parametrize("function", [name for name, _ in TEMPLATE.resources("AWS::Serverless::Function")])
+def test_a_function_s_own_variables_are_read_too(function: str) -> None:
+    properties = dict(TEMPLATE.resources("AWS::Serverless::Function"))[function]
+    assert properties.get("Environment", {}).get("Variables", {}).keys() <= names() | READ_BY_OTHERS
+
+
+def test_what_the_template_fixes_is_valid(environment: pytest.MonkeyPatch) -> None:
+    for name, value in VARIABLES.items():
+        if isinstance(value, str) and name in COMPLETE:
+            environment.setenv(name, value)
+    settings = Settings()
+    assert settings.quiet_until < settings.quiet_from
+    assert settings.provider_timeout_seconds < settings.lease_seconds
+
+
+def test_a_complete_environment_is_read_in_its_types(environment: pytest.MonkeyPatch) -> None:
+    assert environment
+    settings = Settings()
+    assert (settings.database_port, settings.quiet_from) == (5432, time(20))
+
+
+def test_everything_that_is_missing_is_said_at_once(environment: pytest.MonkeyPatch) -> None:
+    for name in COMPLETE:
+        environment.delenv(name)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert {str(error["loc"][0]).upper() for error in caught.value.errors()} == names() == COMPLETE.keys()
+    assert {error["type"] for error in caught.value.errors()} == {"missing"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_PORT", "70000"),
+        ("DATABASE_TLS", "sometimes"),
+        ("SENDER_EMAIL", "nobody"),
+        ("EMAIL_QUEUE_URL", "the usual one"),
+        ("QUIET_FROM", "25:61"),
+        ("SCAN_LIMIT", "-17"),
+    ],
+)
+def test_what_is_wrong_is_named_and_never_quoted(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert [error["loc"] for error in caught.value.errors()] == [(name.lower(),)]
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name, value in COMPLETE.items() if not value.isdigit()])
+def test_empty_is_as_wrong_as_missing(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(name, "")
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()

@@ -1,0 +1,143 @@
+"""Every events/*.json through the function that it is made for."""
+
+from typing import Any
+
+import boto3
+import pytest
+
+from local.lambda_runtime import FunctionError
+from tests.handlers.conftest import EVENTS, load
+from tests.integration.delivery.conftest import Delivery
+
+FUNCTIONS = {
+    "api_health": "ApiFunction",
+    "api_live": "ApiFunction",
+    "api_ready": "ApiFunction",
+    "catch_up_hourly": "CatchUpFunction",
+    "dispatch_queued": "DispatchEmailFunction",
+    "import_records_uploaded": "ImportRecordsFunction",
+    "maintenance_daily": "MaintenanceFunction",
+    "reconcile_nightly": "ReconcileFunction",
+    "scan_every_minute": "ScanFunction",
+}
+REGISTER = """\
+Name,Email,License Number,License Type,State,Expiration Date
+Ada Lovelace,ada@clinic.test,RN-1234567,RN,NY,11/25/2026
+Grace Hopper,grace@clinic.test,RN-7654321,RN,NY,02/30/2027
+"""
+KEY = "incoming/riverside-clinic/licences november 2026.csv"
+
+
+def test_every_event_has_its_function_and_every_function_an_event(delivery: Delivery) -> None:
+    assert {path.stem for path in EVENTS.glob("*.json")} == FUNCTIONS.keys()
+    assert set(FUNCTIONS.values()) == delivery.running.stack.functions.keys()
+
+
+@pytest.mark.parametrize(
+    ("event", "answer"),
+    [
+        ("maintenance_daily", {"zone_offsets": 0, "partitions": 0}),
+        ("scan_every_minute", {"claimed": 0, "refused": 0, "room": 100}),
+        ("dispatch_queued", {"batchItemFailures": []}),
+    ],
+)
+def test_an_empty_base(delivery: Delivery, event: str, answer: Any) -> None:
+    assert delivery.running.functions.invoke(FUNCTIONS[event], load(event)) == answer
+
+
+def test_catch_up_of_an_empty_base_finds_nothing(delivery: Delivery) -> None:
+    counts = delivery.running.functions.invoke("CatchUpFunction", load("catch_up_hourly"))
+
+    assert set(counts.values()) == {0}
+
+
+def test_reconcile_of_an_empty_base_promises_a_horizon(delivery: Delivery) -> None:
+    counts = delivery.running.functions.invoke("ReconcileFunction", load("reconcile_nightly"))
+
+    assert counts == {"drift": 0, "horizon": "2027-11-25T16:30:00+00:00"}
+
+
+def test_live(delivery: Delivery) -> None:
+    answer = delivery.running.functions.invoke("ApiFunction", load("api_live"))
+
+    assert (answer["statusCode"], answer["body"]) == (200, '{"status":"ok"}')
+
+
+class TestImport:
+    @pytest.fixture
+    def bucket(self, delivery: Delivery) -> str:  # noqa: ARG002  it sets where boto3's clients go
+        name: str = load("import_records_uploaded")["Records"][0]["s3"]["bucket"]["name"]
+        boto3.client("s3").create_bucket(Bucket=name)
+        return name
+
+    def upload(self, delivery: Delivery, bucket: str, key: str, body: str) -> Any:
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
+        event = load("import_records_uploaded")
+        event["Records"][0]["s3"]["object"]["key"] = key.replace(" ", "+")
+        return delivery.running.functions.invoke("ImportRecordsFunction", event)
+
+    def test_an_uploaded_register_is_imported_and_planned(self, delivery: Delivery, bucket: str) -> None:
+        delivery.register.tenant("riverside-clinic")
+
+        (totals,) = self.upload(delivery, bucket, KEY, REGISTER)
+
+        assert totals.pop("import_id")
+        assert totals == {"read": 2, "imported": 1, "folded": 0, "rejected": 1}
+        assert delivery.register.statuses() == {
+            "PRIMARY": "SUPPRESSED",
+            "SECONDARY": "PENDING",
+            "PAST_DUE": "PENDING",
+        }
+
+    def test_the_event_as_it_stands_names_that_object(self, delivery: Delivery, bucket: str) -> None:
+        delivery.register.tenant("riverside-clinic")
+        boto3.client("s3").put_object(Bucket=bucket, Key=KEY, Body=REGISTER.encode())
+
+        event = load("import_records_uploaded")
+
+        assert delivery.running.functions.invoke("ImportRecordsFunction", event)[0]["imported"] == 1
+
+    def test_what_it_rejected_lies_beside_it(self, delivery: Delivery, bucket: str) -> None:
+        delivery.register.tenant("riverside-clinic")
+        self.upload(delivery, bucket, KEY, REGISTER)
+
+        stored = boto3.client("s3").get_object(
+            Bucket=bucket, Key="rejects/riverside-clinic/licences november 2026.csv.csv"
+        )
+
+        rejects = stored["Body"].read().decode()
+        assert "02/30/2027" in rejects
+        assert "ada@clinic.test" not in rejects
+
+    def test_the_same_event_again_changes_nothing(self, delivery: Delivery, bucket: str) -> None:
+        delivery.register.tenant("riverside-clinic")
+        self.upload(delivery, bucket, KEY, REGISTER)
+        before = delivery.register.rows("SELECT * FROM notification_schedule ORDER BY scheduled_at")
+
+        self.upload(delivery, bucket, KEY, REGISTER)
+
+        assert delivery.register.rows("SELECT * FROM notification_schedule ORDER BY scheduled_at") == before
+
+    def test_a_register_that_is_called_like_the_rejects_file(self, delivery: Delivery, bucket: str) -> None:
+        delivery.register.tenant("riverside-clinic")
+
+        (totals,) = self.upload(delivery, bucket, "incoming/riverside-clinic/rejects.csv", REGISTER)
+
+        assert (totals["imported"], totals["rejected"]) == (1, 1)
+
+    def test_a_folder_made_in_the_console_is_no_register(self, delivery: Delivery, bucket: str) -> None:
+        assert self.upload(delivery, bucket, "incoming/riverside-clinic/", "") == []
+
+    def test_a_register_that_is_refused_says_why_beside_it_and_not_in_the_error(
+        self, delivery: Delivery, bucket: str
+    ) -> None:
+        delivery.register.tenant("riverside-clinic")
+
+        with pytest.raises(FunctionError, match="RegisterRefused") as failed:
+            self.upload(delivery, bucket, KEY, "Ada Lovelace\nGrace Hopper\n")
+
+        assert "Ada" not in str(failed.value.__cause__)
+        why = boto3.client("s3").get_object(
+            Bucket=bucket, Key="rejects/riverside-clinic/licences november 2026.csv.refused.txt"
+        )
+        assert b"no column looks like license_number among 'Ada Lovelace'" in why["Body"].read()

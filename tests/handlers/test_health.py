@@ -1,0 +1,87 @@
+"""/health: 200 when the work can be done, 503 with the part that is wrong when it can't."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.lambda_runtime import Functions
+from tests.handlers.conftest import load
+from tests.integration.delivery.conftest import Delivery
+
+
+def health(functions: Functions, event: str = "api_health") -> tuple[int, dict[str, Any], dict[str, str]]:
+    answer = functions.invoke("ApiFunction", load(event))
+    return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+
+
+@contextmanager
+def api_with(delivery: Delivery, **variables: str) -> Iterator[Functions]:
+    function = delivery.running.stack.functions["ApiFunction"]
+    changed = replace(function, environment={**function.environment, **variables})
+    with Functions({"ApiFunction": changed}, {}) as functions:
+        yield functions
+
+
+@pytest.mark.parametrize("event", ["api_health", "api_ready"])
+def test_all_is_well(delivery: Delivery, event: str) -> None:
+    delivery.scan(datetime.now(UTC))
+
+    status, body, headers = health(delivery.running.functions, event)
+
+    assert (status, body) == (
+        200,
+        {"status": "ok", "checks": {"database": "ok", "zone_data": "ok", "scan": "ok"}},
+    )
+    assert "Retry-After" not in headers
+
+
+def test_no_scan_for_five_minutes(delivery: Delivery) -> None:
+    delivery.register.execute(
+        "INSERT INTO scheduler_heartbeat (function, started_at, finished_at) VALUES ('scan', :at, :at)",
+        at=datetime.now(UTC) - timedelta(minutes=6),
+    )
+
+    status, body, headers = health(delivery.running.functions)
+
+    assert (status, body["checks"]["scan"]) == (503, "no finished run in the last 5 minutes")
+    assert headers["Retry-After"] == "30"
+
+
+def test_scans_that_begin_and_never_end(delivery: Delivery) -> None:
+    delivery.register.execute("INSERT INTO scheduler_heartbeat (function, started_at) VALUES ('scan', now())")
+
+    assert health(delivery.running.functions)[0] == 503
+
+
+def test_no_zone_data(delivery: Delivery) -> None:
+    delivery.scan(datetime.now(UTC))
+    delivery.register.execute("DELETE FROM zone_offset")
+
+    status, body, _ = health(delivery.running.functions)
+
+    assert (status, body["checks"]["zone_data"]) == (503, "empty: run the maintenance function")
+
+
+def test_a_database_that_is_not_there(delivery: Delivery, tmp_path: Path) -> None:
+    with api_with(delivery, DATABASE_HOST=str(tmp_path)) as functions:
+        status, body, _ = health(functions)
+
+    assert (status, body) == (503, {"status": "unavailable", "checks": {"database": "unreachable"}})
+
+
+def test_a_database_that_comes_back(delivery: Delivery) -> None:
+    delivery.scan(datetime.now(UTC))
+    assert health(delivery.running.functions)[0] == 200
+
+    with delivery.register.database.owner.begin() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'nolapse_api'"
+        )
+
+    assert health(delivery.running.functions)[0] == 200

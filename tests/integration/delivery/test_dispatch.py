@@ -1,0 +1,352 @@
+"""From the queue to the provider: what is sent, what follows from each answer, and that nothing goes twice."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import boto3
+import pytest
+
+from local.doubles import faults
+from local.doubles.server import Exchange, Fault
+from nolapse.delivery.dispatch import dispatch
+from nolapse.delivery.queue import QueuedNotification
+from nolapse.domain.retries import JITTER, RETRY_DELAYS
+from nolapse.runtime.bootstrap import runtime
+from nolapse.storage.engine import Credentials, create_engine
+from tests.integration.delivery.conftest import CLOSES, OPENS, Delivery
+
+SETTLED_BY = timedelta(minutes=10)
+
+
+def event(messages: list[Any]) -> dict[str, Any]:
+    return {"Records": [{"messageId": m["MessageId"], "body": m["Body"]} for m in messages]}
+
+
+def invoke(delivery: Delivery, messages: list[Any]) -> Any:
+    return delivery.running.functions.invoke("DispatchEmailFunction", event(messages))
+
+
+class TestSent:
+    def test_the_message_and_what_is_kept_of_it(self, delivery: Delivery) -> None:
+        delivery.due()
+
+        delivery.send(OPENS)
+
+        (email,) = delivery.mail
+        assert (email.to, email.sender) == ("ada1@clinic.test", "reminders@nolapse.test")
+        assert "30 days" in email.text
+        assert "RN-1" not in email.html + email.text + email.subject
+        assert delivery.statuses() == {"SENT": 1}
+        assert delivery.register.rows(
+            "SELECT encode(idempotency_key, 'hex'), attempt_id::text, attempt_number, recipient, template, outcome,"
+            " provider, provider_message_id, finished_at FROM notification_outbox"
+        ) == [
+            (
+                email.key, email.attempt_id, 1, email.to, "secondary", "ACCEPTED", "sendgrid", email.message_id,
+                OPENS,
+            )
+        ]  # fmt: skip
+        assert delivery.bodies() == []
+
+    def test_a_clinician_without_address_is_told_through_the_clinic(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.register.execute("UPDATE clinicians SET email = NULL")
+
+        delivery.send(OPENS)
+
+        assert [email.to for email in delivery.mail] == ["desk@clinic.test"]
+
+    def test_every_transition_is_audited(self, delivery: Delivery) -> None:
+        delivery.due()
+
+        delivery.send(OPENS)
+
+        assert delivery.register.rows(
+            "SELECT actor, from_status, to_status FROM audit_log"
+            " WHERE action = 'notification.transition' ORDER BY seq"
+        ) == [
+            ("scan", "PENDING", "QUEUED"),
+            ("dispatch", "QUEUED", "SENDING"),
+            ("dispatch", "SENDING", "SENT"),
+        ]
+
+
+class TestOnce:
+    def test_a_message_that_comes_twice(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.scan(OPENS)
+        messages = delivery.receive()
+
+        for _ in range(2):
+            assert invoke(delivery, messages) == {"batchItemFailures": []}
+
+        assert len(delivery.mail) == 1
+
+    def test_a_message_that_is_twice_in_one_batch(self, delivery: Delivery) -> None:
+        delivery.due(2)
+        delivery.scan(OPENS)
+        messages = delivery.receive()
+
+        invoke(delivery, messages * 2)
+
+        assert delivery.keys_sent().most_common(1)[0][1] == 1
+        assert len(delivery.mail) == 2
+
+    def test_dispatchers_at_once(self, delivery: Delivery) -> None:
+        delivery.due(10)
+        delivery.scan(OPENS)
+        messages = delivery.receive()
+        ready = Barrier(4)
+
+        def send(_: int) -> Any:
+            ready.wait()
+            return invoke(delivery, messages)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(send, range(4)))
+
+        assert sorted(delivery.keys_sent().values()) == [1] * 10
+        assert delivery.statuses() == {"SENT": 10}
+
+    def test_a_message_that_was_claimed_anew(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.scan(OPENS)
+        old = delivery.receive()
+        delivery.catch_up(OPENS + timedelta(minutes=20))
+        delivery.scan()
+        new = delivery.receive()
+
+        invoke(delivery, old)
+        invoke(delivery, new)
+
+        assert len(delivery.mail) == 1
+
+    def test_what_was_cancelled_while_it_lay_in_the_queue(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.scan(OPENS)
+        messages = delivery.receive()
+        delivery.catch_up(OPENS + timedelta(minutes=20))
+        delivery.register.execute("UPDATE licenses SET status = 'ENDED'")
+        delivery.register.plan(delivery.clock.now())
+
+        invoke(delivery, messages)
+
+        assert delivery.mail == []
+        assert delivery.statuses() == {"CANCELLED": 1}
+
+
+class TestWindow:
+    def test_one_that_closed_meanwhile_is_not_sent_and_becomes_late(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.scan(CLOSES - timedelta(minutes=1))
+        delivery.clock.move_to(CLOSES)
+        delivery.dispatch()
+        assert delivery.mail == []
+
+        delivery.catch_up(CLOSES + timedelta(minutes=20))
+
+        assert delivery.statuses() == {"LATE_PENDING": 1}
+
+    def test_one_that_would_close_before_the_answer(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.scan(CLOSES - timedelta(seconds=15))
+        delivery.dispatch()
+
+        assert delivery.mail == []
+        assert delivery.statuses() == {"QUEUED": 1}
+
+
+class TestRetries:
+    def test_too_fast_is_tried_again_a_minute_later(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.faults.inject(faults.answer(429))
+        delivery.send(OPENS)
+
+        ((status, next_attempt),) = delivery.register.rows(
+            "SELECT status, next_attempt_at FROM notification_schedule WHERE event = 'SECONDARY'"
+        )
+        assert status == "PENDING"
+        assert RETRY_DELAYS[0] <= next_attempt - OPENS <= RETRY_DELAYS[0] * (1 + JITTER)
+
+        delivery.send(OPENS + timedelta(seconds=59))
+        assert delivery.mail == []
+        delivery.send(next_attempt)
+        assert len(delivery.mail) == 1
+        assert delivery.attempts() == [(1, "RETRY_SAFE", "sendgrid:429"), (2, "ACCEPTED", None)]
+
+    def test_the_vendor_s_own_delay_is_kept(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.faults.inject(faults.answer(429, headers={"Retry-After": "600"}))
+        delivery.send(OPENS)
+
+        delivery.send(OPENS + timedelta(minutes=9))
+        assert delivery.mail == []
+        delivery.send(OPENS + timedelta(minutes=13))
+        assert len(delivery.mail) == 1
+
+    def test_retries_spent(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.faults.inject(*[faults.answer(429)] * (len(RETRY_DELAYS) + 1))
+
+        for minutes in (0, 2, 9, 50):
+            delivery.send(OPENS + timedelta(minutes=minutes))
+
+        assert [outcome for _, outcome, _ in delivery.attempts()] == ["RETRY_SAFE"] * 4
+        assert delivery.register.rows(
+            "SELECT status, reason FROM notification_schedule WHERE status = 'DEFERRED'"
+        ) == [("DEFERRED", "retries spent: sendgrid:429")]
+        delivery.send(OPENS + timedelta(minutes=120))
+        assert delivery.mail == []
+
+    def test_a_message_that_the_vendor_will_never_take(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.faults.inject(faults.answer(400))
+
+        delivery.send(OPENS)
+
+        assert delivery.attempts() == [(1, "REJECTED", "sendgrid:400")]
+        assert delivery.register.rows(
+            "SELECT reason FROM notification_schedule WHERE status = 'DEFERRED'"
+        ) == [("rejected: sendgrid:400",)]
+
+    def test_one_bad_message_does_not_take_its_batch_along(self, delivery: Delivery) -> None:
+        delivery.due(5)
+        delivery.register.execute("UPDATE clinicians SET email = 'not@an@address' WHERE external_id = '3'")
+
+        delivery.send(OPENS)
+
+        assert delivery.statuses() == {"SENT": 4, "DEFERRED": 1}
+
+
+class TestUnknown:
+    @pytest.mark.parametrize(
+        "fault", [faults.reset_after_accept, faults.accept_then_answer(502), faults.garble_after_accept]
+    )
+    def test_taken_and_its_answer_lost(self, delivery: Delivery, fault: Fault) -> None:
+        delivery.due()
+        delivery.faults.inject(fault)
+        delivery.send(OPENS)
+        assert delivery.statuses() == {"UNKNOWN": 1}
+        # Nothing goes out again while nobody knows.
+        delivery.send(OPENS + timedelta(minutes=1))
+
+        assert delivery.catch_up(OPENS + SETTLED_BY)["probed_accepted"] == 1
+
+        delivery.send()
+        (email,) = delivery.mail
+        assert delivery.statuses() == {"SENT": 1}
+        assert delivery.register.rows("SELECT outcome, provider_message_id FROM notification_outbox") == [
+            ("ACCEPTED", email.message_id)
+        ]
+
+    @pytest.mark.parametrize("fault", [faults.answer(500), faults.reset_unread])
+    def test_not_taken_is_sent_again(self, delivery: Delivery, fault: Fault) -> None:
+        delivery.due()
+        delivery.faults.inject(fault)
+        delivery.send(OPENS)
+        assert delivery.statuses() == {"UNKNOWN": 1}
+
+        assert delivery.catch_up(OPENS + SETTLED_BY)["probed_not_found"] == 1
+        delivery.send()
+
+        assert [outcome for _, outcome, _ in delivery.attempts()] == ["NOT_FOUND", "ACCEPTED"]
+        assert len(delivery.mail) == 1
+
+    def test_the_vendor_s_records_are_given_time_to_show_it(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.faults.inject(faults.reset_after_accept)
+        delivery.send(OPENS)
+
+        delivery.catch_up(OPENS + timedelta(minutes=4))
+
+        assert delivery.statuses() == {"UNKNOWN": 1}
+
+    def test_not_taken_and_found_out_after_the_window_is_late(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.faults.inject(faults.answer(500))
+        delivery.send(CLOSES - timedelta(minutes=1))
+
+        delivery.catch_up(CLOSES + SETTLED_BY)
+        delivery.send(CLOSES + SETTLED_BY)
+
+        assert [(email.received_at, email.subject) for email in delivery.mail] == [
+            (CLOSES + SETTLED_BY, delivery.mail[0].subject)
+        ]
+        assert delivery.register.rows("SELECT template FROM notification_outbox ORDER BY attempt_number") == [
+            ("secondary",),
+            ("late",),
+        ]
+
+
+class TestMalformed:
+    def test_it_alone_comes_back_and_ends_in_the_dead_letter_queue(self, delivery: Delivery) -> None:
+        delivery.due(2)
+        delivery.scan(OPENS)
+        sqs, url = boto3.client("sqs"), delivery.running.stack.ref("EmailQueue")
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"key": "5f"}), MessageGroupId="t")
+        # As if time flew: what failed is visible again at once.
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "0"})
+
+        delivery.dispatch()
+
+        dead = sqs.receive_message(
+            QueueUrl=delivery.running.stack.ref("EmailDlq"),
+            WaitTimeSeconds=0,
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )
+        assert [message["Body"] for message in dead["Messages"]] == ['{"key": "5f"}']
+        assert delivery.bodies() == []
+        assert delivery.statuses() == {"SENT": 2}
+        assert len(delivery.mail) == 2
+
+    def test_what_counts_as_malformed(self, delivery: Delivery) -> None:
+        bodies = [
+            "",
+            "{}",
+            "[]",
+            json.dumps({"key": "5f" * 32}),
+            json.dumps({"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00"}),
+            json.dumps({"key": "5F" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00"}),
+            json.dumps({"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00", "name": "Ada"}),
+        ]
+
+        answer = invoke(delivery, [{"MessageId": body, "Body": body} for body in bodies])
+
+        assert answer == {"batchItemFailures": [{"itemIdentifier": body} for body in bodies]}
+
+    def test_a_row_that_is_not_there_is_nothing_to_send(self, delivery: Delivery) -> None:
+        body = json.dumps({"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00"})
+
+        assert invoke(delivery, [{"MessageId": "m-1", "Body": body}]) == {"batchItemFailures": []}
+
+
+class TestConnections:
+    def test_none_is_held_while_the_provider_is_asked(self, delivery: Delivery) -> None:
+        """With a single connection at all, the batch's sends find it free, whichever order they come in."""
+        delivery.due(10)
+        delivery.scan(OPENS)
+        batch = [QueuedNotification.model_validate_json(message["Body"]) for message in delivery.receive()]
+        database = delivery.register.database
+        engine = create_engine(
+            host=database.postgres.socket,
+            port=5432,
+            database=database.name,
+            verify_tls=False,
+            credentials=lambda: Credentials("nolapse_engine", "trusted"),
+        )
+        held: list[int] = []
+
+        def look(exchange: Exchange) -> None:
+            held.append(engine.pool.checkedout())
+            exchange.reply(exchange.process())
+
+        delivery.faults.inject(*[look] * 10)
+        made = runtime()
+        counts = dispatch(engine, made.email_providers["sendgrid"], made.sender, batch=batch, now=OPENS)
+        engine.dispose()
+
+        assert counts["accepted"] == 10
+        assert held == [0] * 10

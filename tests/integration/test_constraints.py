@@ -1,0 +1,144 @@
+"""Bad states are unrepresentable: every CHECK constraint of the schema refuses one bad row."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
+from tests.integration.conftest import NOW, Register
+
+# By constraint, a change that would make a good row bad in just that way.
+REFUSED = {
+    "tenants_slug_check": "UPDATE tenants SET slug = 'Not A Slug'",
+    "tenants_name_check": "UPDATE tenants SET name = ''",
+    "tenants_timezone_check": "UPDATE tenants SET timezone = ''",
+    "tenants_contact_email_check": "UPDATE tenants SET contact_email = 'nobody'",
+    "clinicians_external_id_check": "UPDATE clinicians SET external_id = ''",
+    "clinicians_role_check": "UPDATE clinicians SET role = 'WIZARD'",
+    "clinicians_full_name_check": "UPDATE clinicians SET full_name = ''",
+    "clinicians_email_check": "UPDATE clinicians SET email = 'nobody'",
+    "clinicians_phone_check": "UPDATE clinicians SET phone = '555-0100'",
+    "clinicians_timezone_check": "UPDATE clinicians SET timezone = ''",
+    "licenses_license_type_check": "UPDATE licenses SET license_type = ''",
+    "licenses_state_check": "UPDATE licenses SET state = ''",
+    "licenses_license_number_check": "UPDATE licenses SET license_number = ''",
+    "licenses_expires_on_check": "UPDATE licenses SET expires_on = '2100-01-01'",
+    "licenses_status_check": "UPDATE licenses SET status = 'LOST'",
+    "renewal_policies_license_type_check": "UPDATE renewal_policies SET license_type = ''",
+    "renewal_policies_state_check": "UPDATE renewal_policies SET state = ''",
+    "renewal_policies_name_check": "UPDATE renewal_policies SET name = ''",
+    "policy_version_version_check": "UPDATE policy_version SET version = 0",
+    "policy_version_status_check": "UPDATE policy_version SET status = 'OLD'",
+    "policy_version_steps_check": "UPDATE policy_version SET steps = '{}'",
+    "policy_version_check": "UPDATE policy_version SET opens = closes",
+    "notification_schedule_idempotency_key_check": "UPDATE notification_schedule SET idempotency_key = 'x'",
+    "notification_schedule_occasion_check": "UPDATE notification_schedule SET occasion = 'FULL_MOON'",
+    "notification_schedule_event_check": "UPDATE notification_schedule SET event = 'TERTIARY'",
+    "notification_schedule_template_check": "UPDATE notification_schedule SET template = ''",
+    "known_status": "UPDATE notification_schedule SET status = 'LOST'",
+    "a_window_has_length": "UPDATE notification_schedule SET window_end = scheduled_at",
+    "what_waits_has_a_deadline": "UPDATE notification_schedule SET send_by = NULL",
+    "what_is_late_says_so": "UPDATE notification_schedule SET late = true",
+    "what_is_in_flight_was_claimed": "UPDATE notification_schedule SET status = 'QUEUED'",
+    "what_is_dropped_never_leaves": "UPDATE notification_schedule SET status = 'CANCELLED', reason = 'x'",
+    "what_a_human_sees_has_a_reason": "UPDATE notification_schedule SET status = 'HELD'",
+    "notification_outbox_idempotency_key_check": "UPDATE notification_outbox SET idempotency_key = 'x'",
+    "notification_outbox_attempt_number_check": "UPDATE notification_outbox SET attempt_number = 0",
+    "notification_outbox_check": "UPDATE notification_outbox SET lease_until = started_at",
+    "notification_outbox_channel_check": "UPDATE notification_outbox SET channel = 'PIGEON'",
+    "notification_outbox_provider_check": "UPDATE notification_outbox SET provider = ''",
+    "notification_outbox_recipient_check": "UPDATE notification_outbox SET recipient = ''",
+    "notification_outbox_template_check": "UPDATE notification_outbox SET template = ''",
+    "notification_outbox_outcome_check": "UPDATE notification_outbox SET outcome = 'LOST', finished_at = now()",
+    "an_outcome_has_its_time": "UPDATE notification_outbox SET outcome = 'UNKNOWN'",
+    "what_was_accepted_is_named": "UPDATE notification_outbox SET outcome = 'ACCEPTED', finished_at = now()",
+    "scheduler_heartbeat_function_check": "UPDATE scheduler_heartbeat SET function = ''",
+    "zone_offset_check": "UPDATE zone_offset SET local_until = local_from",
+    "imports_source_name_check": "UPDATE imports SET source_name = ''",
+    "imports_sha256_check": "UPDATE imports SET sha256 = 'x'",
+    "imports_status_check": "UPDATE imports SET status = 'LOST', finished_at = now()",
+    "imports_mapping_check": "UPDATE imports SET mapping = '[]'",
+    "imports_date_order_check": "UPDATE imports SET date_order = 'moon-first'",
+    "imports_check": "UPDATE imports SET finished_at = now()",
+    "imports_check1": "UPDATE imports SET failure = 'IntegrityError'",
+}
+
+
+@pytest.fixture
+def one_of_each(register: Register) -> Register:
+    """One good row in every table that has a CHECK constraint."""
+    tenant = register.tenant()
+    register.license(tenant, register.clinician(tenant), date(2027, 2, 1))
+    register.plan(NOW.replace(month=1))
+    register.execute("DELETE FROM notification_schedule WHERE event <> 'PRIMARY'")
+    register.execute(
+        "INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,"
+        " lease_until, channel, provider, recipient, template) SELECT idempotency_key, tenant_id, 1, scheduled_at,"
+        " scheduled_at, window_end, 'EMAIL', 'sendgrid', 'ada@clinic.test', template FROM notification_schedule"
+    )
+    register.execute(
+        "INSERT INTO imports (tenant_id, source_name, sha256, status, mapping, started_at)"
+        " VALUES (:tenant, 'r.csv', sha256('x'), 'RUNNING', '{}', :now)",
+        tenant=tenant,
+        now=NOW,
+    )
+    register.execute("INSERT INTO scheduler_heartbeat (function, started_at) VALUES ('scan', :now)", now=NOW)
+    return register
+
+
+def test_every_constraint_refuses_its_bad_row(one_of_each: Register) -> None:
+    for constraint, change in REFUSED.items():
+        with one_of_each.database.owner.connect() as connection:
+            # Foreign keys and the transition trigger have tests of their own.
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            with pytest.raises(DatabaseError) as caught:
+                connection.execute(text(change))
+            assert violated(caught.value) == ("23514", constraint)
+
+
+def violated(error: DatabaseError) -> tuple[str, str]:
+    """SQLSTATE and constraint of PostgreSQL's error fields; pg8000 hands them over as one dict."""
+    fields: dict[str, Any] = error.orig.args[0] if error.orig else {}
+    return fields["C"], fields.get("n", "")
+
+
+def test_every_constraint_of_the_schema_is_among_them(register: Register) -> None:
+    known = register.rows("""
+        SELECT conname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+        WHERE contype = 'c' AND connamespace = 'public'::regnamespace AND NOT relispartition""")
+    assert {name for (name,) in known} == REFUSED.keys()
+
+
+def test_a_person_s_zone_is_one_that_the_planner_can_convert(register: Register) -> None:
+    with pytest.raises(DatabaseError, match="clinicians_timezone_fkey"):
+        register.clinician(register.tenant(), timezone="Mars/Olympus")
+
+
+def test_a_policy_has_one_active_version(register: Register) -> None:
+    with pytest.raises(DatabaseError, match="policy_version_one_active"):
+        register.execute(
+            "INSERT INTO policy_version (policy_id, version, status, steps)"
+            " SELECT policy_id, 2, 'ACTIVE', '[]' FROM renewal_policies"
+        )
+
+
+def test_a_notification_and_an_attempt_exist_once(one_of_each: Register) -> None:
+    columns = (
+        "tenant_id, clinician_id, license_id, policy_id, policy_version, occasion_date, scheduled_at, window_end,"
+        " next_attempt_at, send_by, created_at, updated_at, status, occasion, event, template"
+    )
+    for again in (
+        (
+            f"INSERT INTO notification_schedule (idempotency_key, {columns})"  # noqa: S608
+            f" SELECT idempotency_key, {columns} FROM notification_schedule"
+        ),
+        (
+            "INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,"
+            " lease_until, channel, provider, recipient, template) SELECT idempotency_key, tenant_id, attempt_number,"
+            " scheduled_at, started_at, lease_until, channel, provider, recipient, template FROM notification_outbox"
+        ),
+    ):
+        with pytest.raises(DatabaseError, match="duplicate key"):
+            one_of_each.execute(again)

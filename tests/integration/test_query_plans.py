@@ -1,0 +1,240 @@
+"""The hot statements walk the indexes that their comments name, on a base with months of history."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from local.postgres import Postgres
+from nolapse.storage.statements import statement
+from tests.conftest import TEMPLATE, Database
+from tests.integration.conftest import Register
+
+PLANNED_AT = datetime(2026, 1, 5, tzinfo=UTC)
+NOW = datetime(2026, 10, 26, 14, 30, tzinfo=UTC)
+TENANTS, LICENSES = 20, 8_000
+
+LOOKBACK = timedelta(days=14)
+KEYS = [bytes(32)] * 10
+TIMES = [NOW - timedelta(hours=number) for number in range(10)]
+VERDICTS = {
+    "attempt_ids": ["00000000-0000-7000-8000-000000000000"] * 10,
+    "outcomes": ["ACCEPTED"] * 10,
+    "codes": [None] * 10,
+    "message_ids": ["m"] * 10,
+    "statuses": ["SENT"] * 10,
+    "reasons": [None] * 10,
+    "next_attempts": [None] * 10,
+}
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "claim_due": {"limit": 600},
+    "begin_attempts": {
+        "keys": KEYS, "times": TIMES, "answer_by": NOW + timedelta(seconds=15),
+        "lease_until": NOW + timedelta(minutes=2), "provider": "sendgrid",
+    },
+    "record_verdicts": VERDICTS,
+    "mark_late": {"late_since": NOW - LOOKBACK},
+    "return_stale": {"stale_before": NOW - timedelta(minutes=15)},
+    "expire_leases": {},
+    "unknown_attempts": {"settled_before": NOW - timedelta(minutes=5), "limit": 500},
+    "late_candidates": {"limit": 10_000},
+}  # fmt: skip
+TO_SEND, CLAIMED, KEY = (f"notification_schedule_{name}" for name in ("to_send", "claimed", "pkey"))
+ATTEMPTS = "notification_outbox_idempotency_key_attempt_number_key"
+UNSETTLED = "notification_outbox_unsettled"
+WALKED = {
+    "claim_due": {TO_SEND, KEY},
+    "begin_attempts": {KEY, ATTEMPTS},
+    "record_verdicts": {KEY, "notification_outbox_pkey"},
+    "mark_late": {TO_SEND},
+    "return_stale": {CLAIMED},
+    "expire_leases": {KEY, UNSETTLED},
+    "unknown_attempts": {KEY, UNSETTLED},
+    "late_candidates": {TO_SEND, "notification_schedule_by_clinician"},
+}
+THIS_MONTH = f"notification_schedule_{NOW:%Y_%m}"
+
+
+@pytest.fixture(scope="module")
+def base(postgres: Postgres) -> Iterator[Database]:
+    """Shared: EXPLAIN changes nothing."""
+    postgres.create_database("history", TEMPLATE)
+    made = Database(
+        postgres,
+        "history",
+        engine=postgres.engine("history", "nolapse_engine"),
+        api=postgres.engine("history", "nolapse_api"),
+        owner=postgres.engine("history"),
+    )
+    make_history(Register(made))
+    yield made
+    for engine in (made.engine, made.api, made.owner):
+        engine.dispose()
+    postgres.drop_database("history")
+
+
+def make_history(register: Register) -> None:
+    """Ten months of a base at work: what was due has left, a little is in flight, late or unsettled."""
+    register.execute(
+        "INSERT INTO tenants (slug, name, timezone, contact_email) SELECT 'clinic-' || n, 'clinic',"
+        " (ARRAY['America/New_York', 'America/Chicago', 'America/Los_Angeles'])[1 + mod(n, 3)], 'desk@clinic.test'"
+        " FROM generate_series(1, :tenants) AS n",
+        tenants=TENANTS,
+    )
+    register.execute(
+        "INSERT INTO clinicians (tenant_id, external_id, full_name, email) SELECT tenant_id, n, 'Ada',"
+        " 'ada@clinic.test' FROM tenants, generate_series(1, :each) AS n",
+        each=LICENSES // TENANTS,
+    )
+    register.execute(
+        "INSERT INTO licenses (tenant_id, clinician_id, license_type, license_number, expires_on)"
+        " SELECT tenant_id, clinician_id, 'RN', external_id,"
+        " DATE '2026-01-10' + mod(CAST(external_id AS integer) * 37, 480) FROM clinicians"
+    )
+    register.plan(PLANNED_AT)
+    with register.database.owner.begin() as connection:
+        # History without its transitions: as the owner, with the trigger off.
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for change in HISTORY.split(";"):
+            connection.execute(text(change), {"now": NOW})
+        connection.execute(text("ANALYZE"))
+
+
+HISTORY = """
+UPDATE notification_schedule SET status = 'SENT', claimed_at = scheduled_at, reason = NULL, attempt_count = 1,
+  next_attempt_at = scheduled_at, send_by = window_end WHERE window_end < :now;
+INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at, lease_until,
+  finished_at, channel, provider, recipient, template, outcome, provider_message_id)
+SELECT idempotency_key, tenant_id, 1, scheduled_at, scheduled_at, scheduled_at + interval '2 minutes', scheduled_at,
+  'EMAIL', 'sendgrid', 'ada@clinic.test', template, 'ACCEPTED', 'm' FROM notification_schedule WHERE status = 'SENT';
+UPDATE notification_outbox SET outcome = 'UNKNOWN', provider_message_id = NULL
+WHERE attempt_id IN (SELECT attempt_id FROM notification_outbox ORDER BY scheduled_at DESC LIMIT 20);
+UPDATE notification_schedule SET status = 'UNKNOWN' FROM notification_outbox AS attempt
+WHERE outcome = 'UNKNOWN' AND notification_schedule.idempotency_key = attempt.idempotency_key;
+UPDATE notification_schedule SET status = 'LATE_PENDING', late = true, next_attempt_at = 'infinity',
+  send_by = 'infinity', claimed_at = NULL
+WHERE status = 'SENT' AND scheduled_at > CAST(:now AS timestamptz) - interval '1 day';
+UPDATE notification_schedule SET status = 'QUEUED', claimed_at = :now
+WHERE status = 'PENDING' AND scheduled_at < CAST(:now AS timestamptz) - interval '2 hours'
+"""
+
+
+def plan_nodes(base: Database, name: str) -> list[dict[str, Any]]:
+    with base.engine.connect() as connection:
+        answer = connection.scalar(
+            text(f"EXPLAIN (FORMAT JSON) {statement(name).text}"), {"now": NOW, **PARAMETERS[name]}
+        )
+    return list(below(answer[0]["Plan"]))
+
+
+def below(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", []):
+        yield from below(child)
+
+
+def tables(nodes: list[dict[str, Any]], kind: str = "") -> set[str]:
+    """The parts of the schedule and the outbox that nodes of `kind` (a part of its name) read."""
+    read = {node["Relation Name"] for node in nodes if "Relation Name" in node and kind in node["Node Type"]}
+    return {name for name in read if name.startswith("notification")}
+
+
+def filled(base: Database) -> set[str]:
+    """What holds rows: an empty partition costs nothing, however it is read."""
+    with base.engine.connect() as connection:
+        return set(
+            connection.scalars(
+                text(
+                    "SELECT DISTINCT CAST(tableoid::regclass AS text) FROM notification_schedule"
+                    " UNION ALL SELECT 'notification_outbox'"
+                )
+            )
+        )
+
+
+def indexes(base: Database, nodes: list[dict[str, Any]]) -> set[str]:
+    """The indexes that are walked, as the migrations call them: a partition's own go by their parent's name."""
+    with base.engine.connect() as connection:
+        parents: dict[str, str] = dict(
+            connection.execute(
+                text(
+                    "SELECT CAST(inhrelid::regclass AS text), CAST(inhparent::regclass AS text)"
+                    " FROM pg_inherits JOIN pg_index ON indexrelid = inhrelid"
+                )
+            ).all()
+        )
+    used = {node["Index Name"] for node in nodes if "Index Name" in node}
+    return {parents.get(index, index) for index in used if index.startswith("notification")}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_history_is_never_read_from_end_to_end(base: Database, name: str) -> None:
+    # Of the month that runs, what is to send may be most of it.
+    allowed = {THIS_MONTH} if name == "mark_late" else set()
+    assert tables(plan_nodes(base, name), "Seq Scan") & filled(base) <= allowed
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_statement_walks_the_indexes_that_it_was_written_for(base: Database, name: str) -> None:
+    assert indexes(base, plan_nodes(base, name)) == WALKED[name]
+
+
+@pytest.mark.parametrize(
+    "name", ["claim_due", "mark_late", "return_stale", "expire_leases", "late_candidates"]
+)
+def test_months_ahead_are_not_even_looked_at(base: Database, name: str) -> None:
+    read = tables(plan_nodes(base, name))
+    assert THIS_MONTH in read
+    assert not {table for table in read if table.startswith("notification_schedule_2") and table > THIS_MONTH}
+
+
+def test_what_is_due_is_claimed_wholly_and_only_once(base: Database) -> None:
+    with base.engine.connect() as connection:
+        claim = statement("claim_due")
+        due = connection.scalar(
+            text(
+                "SELECT count(*) FROM notification_schedule WHERE status IN ('PENDING', 'LATE_PENDING')"
+                " AND next_attempt_at <= :now AND send_by > :now"
+            ),
+            {"now": NOW},
+        )
+        first, rest, none = (
+            connection.execute(claim, {"now": NOW, "limit": limit}).all() for limit in (5, 600, 600)
+        )
+        connection.rollback()
+    assert (len(first), len(first) + len(rest), len(none)) == (5, due, 0)
+    assert len({row.tenant_id for row in first}) == 5
+
+
+@pytest.mark.parametrize(
+    ("last_run", "finished"),
+    [
+        (None, False),
+        (NOW - timedelta(days=9), True),  # it came before the claim
+        (NOW - timedelta(days=5), False),  # it came after, and failed
+    ],
+)
+def test_what_got_stuck_is_returned_however_long_catch_up_was_away(
+    base: Database, last_run: datetime | None, finished: bool
+) -> None:
+    with base.engine.connect() as connection:
+        connection.execute(
+            text("UPDATE notification_schedule SET claimed_at = :then WHERE status = 'QUEUED'"),
+            {"then": NOW - timedelta(days=8)},
+        )
+        if last_run:
+            connection.execute(
+                text(
+                    "INSERT INTO scheduler_heartbeat (function, started_at, finished_at)"
+                    " VALUES ('catch_up', :at, CASE WHEN CAST(:finished AS boolean) THEN now() END)"
+                ),
+                {"at": last_run, "finished": finished},
+            )
+        returned = connection.execute(statement("return_stale"), {"now": NOW, **PARAMETERS["return_stale"]})
+        assert returned.rowcount > 0
+        assert (
+            connection.scalar(text("SELECT count(*) FROM notification_schedule WHERE status = 'QUEUED'")) == 0
+        )
+        connection.rollback()
