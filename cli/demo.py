@@ -147,6 +147,8 @@ def _live(console: Console, register: Register, stack: RunningStack, clock: Virt
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeElapsedColumn(),
         console=console, transient=True,
+        # rich would take the functions' output back from the log that it goes to
+        redirect_stdout=False, redirect_stderr=False,
     ) as bar:  # fmt: skip
         days = (register.end - register.start).total_seconds()
         task = bar.add_task("a virtual fortnight", total=days, now="")

@@ -1,5 +1,6 @@
 """The end of the demo: what was imported, planned and sent, and what the proof says of it."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ FROM notification_schedule
 GROUP BY status, reason
 ORDER BY count(*) DESC
 """)
+BUSIEST = text("""
+SELECT CAST(scheduled_at AS date)
+FROM notification_schedule
+GROUP BY 1
+ORDER BY count(*) DESC
+LIMIT 1
+""")
 DRIFT = text("""
 SELECT count(*) AS nights, coalesce(sum(CAST(counts ->> 'drift' AS integer)), 0) AS drift
 FROM scheduler_heartbeat WHERE function = 'reconcile' AND finished_at IS NOT NULL
@@ -45,14 +53,16 @@ def print_report(
         sent = connection.execute(SENT).all()
         states = connection.execute(STATES).all()
         chain = verify_audit(connection)
+        busiest = connection.scalar(BUSIEST)
         nights = connection.execute(DRIFT).one()
     table = Table(
         title=f"A fortnight of virtual time, {register.start:%d %b %Y} to {register.end:%d %b %Y}",
         title_justify="left",
+        show_header=False,
     )
-    table.add_column("")
-    table.add_column("", justify="right")
-    table.add_column("")
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
     _rows(table, "imported", [(imported.get("imported", 0), f"of {imported.get('read', 0):,} rows read")])
     _rows(table, "folded", [(imported.get("folded", 0), "into a later row of the same licence")])
     _rows(
@@ -97,9 +107,10 @@ def print_report(
         ],
     )
     console.print(table)
-    if not proof.arrived:
+    if not proof.arrived and busiest:
         console.print(
-            "No reminder falls into these days. Another fortnight: make demo DATA=… FROM=YYYY-MM-DD"
+            "No reminder falls into these days; most fall on "
+            f"{busiest:%d %b %Y}: make demo DATA={register.path} FROM={busiest - timedelta(days=2)}"
         )
     verdict = (
         "[bold green]Nobody missed, nobody told twice.[/]" if proof.holds else "[bold red]The proof fails.[/]"

@@ -17,9 +17,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from cli.target import DatabaseOption, open_target
+from local.stack import planning_limits
 from nolapse.domain.dates import DateOrder
 from nolapse.domain.errors import NolapseError
 from nolapse.domain.zones import pinned_zone
@@ -27,9 +28,7 @@ from nolapse.planning.importing import progress as importing
 from nolapse.planning.importing.report import ImportReport
 from nolapse.planning.importing.survey import Survey, survey
 from nolapse.runtime.imports import import_register
-
-HORIZON_MONTHS = 13
-LOOKBACK_DAYS = 14
+from nolapse.storage.statements import statement
 
 
 def import_file(
@@ -70,8 +69,7 @@ def import_file(
                 rejects=rejects or file.with_name(f"{file.name}.rejects.csv"),
                 actor="cli",
                 now=datetime.now(UTC),
-                horizon_months=HORIZON_MONTHS,
-                lookback_days=LOOKBACK_DAYS,
+                **planning_limits(),
                 on_progress=on_progress,
             )
     except NolapseError as refused:
@@ -129,7 +127,7 @@ def report_table(report: ImportReport) -> Table:
 def progress_bar(console: Console) -> Iterator[importing.OnProgress]:
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console, transient=True,
+        console=console, transient=True, redirect_stdout=False, redirect_stderr=False,
     ) as bar:  # fmt: skip
         task = bar.add_task("reading", total=None)
 
@@ -143,9 +141,6 @@ def _create_tenant(engine: Engine, slug: str, timezone: str, contact: str) -> No
     pinned_zone(timezone)
     with engine.begin() as connection:
         connection.execute(
-            text(
-                "INSERT INTO tenants (slug, name, timezone, contact_email)"
-                " VALUES (:slug, :slug, :timezone, :contact) ON CONFLICT (slug) DO NOTHING"
-            ),
-            {"slug": slug, "timezone": timezone, "contact": contact},
+            statement("create_tenant"),
+            {"slug": slug, "name": slug, "timezone": timezone, "contact_email": contact},
         )

@@ -20,6 +20,7 @@ from local.postgres import Postgres
 from local.proof import Rules
 from local.sample_register import SampleTenant
 from nolapse.delivery.catch_up import LatePolicy
+from nolapse.storage.statements import statement
 
 DATABASE = "demo"
 LENGTH = timedelta(days=14)
@@ -105,18 +106,8 @@ def unfinished(files: Files, register: Register, postgres: Postgres) -> State | 
 def create_tenants(engine: Engine, register: Register) -> None:
     with engine.begin() as connection:
         for tenant in register.tenants:
-            connection.execute(
-                text(
-                    "INSERT INTO tenants (slug, name, timezone, contact_email)"
-                    " VALUES (:slug, :name, :timezone, :contact) ON CONFLICT (slug) DO NOTHING"
-                ),
-                {
-                    "slug": tenant.slug,
-                    "name": tenant.name,
-                    "timezone": tenant.timezone,
-                    "contact": f"credentialing@{tenant.slug}.example.test",
-                },
-            )
+            contact = f"credentialing@{tenant.slug}.example.test"
+            connection.execute(statement("create_tenant"), {**asdict(tenant), "contact_email": contact})
 
 
 def reached(engine: Engine, start: datetime) -> datetime:

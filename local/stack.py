@@ -23,6 +23,14 @@ ROOT = Path(__file__).parent.parent
 POLLERS = 2
 
 
+def planning_limits() -> dict[str, int]:
+    """How far ahead and back the stack plans, as template.yaml sets it for every function."""
+    variables = Template.load(ROOT / "template.yaml").document["Globals"]["Function"]["Environment"][
+        "Variables"
+    ]
+    return {name: int(variables[name.upper()]) for name in ("horizon_months", "lookback_days")}
+
+
 @dataclass(frozen=True, slots=True)
 class RunningStack:
     stack: Stack
