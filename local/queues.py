@@ -67,9 +67,8 @@ class EventSource:
 
     def drain(self) -> Polled:
         """Until nothing is visible: what failed is hidden by its visibility timeout, and not waited for."""
-        dry = Event()
         with ThreadPoolExecutor(self._pollers) as pool:
-            pending = [pool.submit(self._drain, dry) for _ in range(self._pollers)]
+            pending = [pool.submit(self._drain) for _ in range(self._pollers)]
         return sum((future.result() for future in pending), Polled())
 
     def run(self, stop: Event) -> None:
@@ -79,13 +78,10 @@ class EventSource:
         for future in pending:
             future.result()
 
-    def _drain(self, dry: Event) -> Polled:
+    def _drain(self) -> Polled:
         total = Polled()
-        while not dry.is_set():
-            polled = self.poll_once()
+        while (polled := self.poll_once()).received:
             total += polled
-            if not polled.received:
-                dry.set()
         return total
 
     def _run(self, stop: Event) -> None:
