@@ -36,6 +36,9 @@ check: install ## Lint, types, import contracts, template, build
 	$(BIN)/sam validate --lint
 	$(BIN)/sam build
 
+bench: install ## Print the figures of a benchmark (NAME=planning)
+	@$(BIN)/python -m bench.$(NAME)
+
 templates: install ## Compile the MJML of the messages
 	@$(BIN)/python -m local.compile_messages
 
@@ -46,4 +49,4 @@ lock: install ## Resolve and hash the requirements again
 clean: ## Remove what the local stack and the builds made
 	rm -rf .nolapse .aws-sam
 
-.PHONY: help install demo up test check templates lock clean
+.PHONY: help install demo up test check bench templates lock clean

@@ -4,7 +4,8 @@ import re
 
 from mjml import mjml2html
 
-from nolapse.messages.rendering import TEMPLATE_FOLDER, TEMPLATES
+from nolapse.messages.registry import variants
+from nolapse.messages.rendering import TEMPLATE_FOLDER
 
 INCLUDE = re.compile(r'<mj-include path="([^"]+)" />')
 
@@ -21,7 +22,7 @@ def _source(name: str) -> str:
 
 
 def main() -> None:
-    for template in TEMPLATES:
+    for template in variants():
         (TEMPLATE_FOLDER / f"{template}.html").write_text(compile_message(template), encoding="utf-8")
 
 

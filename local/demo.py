@@ -131,11 +131,12 @@ def mailbox_messages(engine: Engine, received: list[ReceivedEmail]) -> list[Mail
         rows = connection.execute(
             text("""
 SELECT encode(idempotency_key, 'hex') AS key, event, late, scheduled_at, window_end, tenants.name AS tenant,
-       license_type, right(license_number, 4) AS last4, coalesce(clinicians.timezone, tenants.timezone) AS zone
+       coalesce(license_type || ' ••••' || right(license_number, 4), lower(occasion)) AS label,
+       coalesce(clinicians.timezone, tenants.timezone) AS zone
 FROM notification_schedule
 JOIN clinicians USING (tenant_id, clinician_id)
-JOIN licenses USING (tenant_id, license_id)
 JOIN tenants USING (tenant_id)
+LEFT JOIN licenses USING (license_id)
 WHERE claimed_at IS NOT NULL
 """)
         )
@@ -151,7 +152,7 @@ WHERE claimed_at IS NOT NULL
             channel="EMAIL",
             event=row.event,
             late=row.late,
-            license_label=f"{row.license_type} ••••{row.last4}",
+            license_label=row.label,
             sent_at=email.received_at,
             timezone=row.zone,
             window=(row.scheduled_at, row.window_end),

@@ -8,27 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from local.doubles.received import ReceivedEmail
-from nolapse.domain.calendar import Expected, Policy, Step, expected_notifications, next_allowed
-
-LICENSES = text("""
-SELECT tenant_id, clinician_id, license_id, license_type, state, expires_on,
-       coalesce(clinicians.timezone, tenants.timezone) AS zone
-FROM licenses
-JOIN clinicians USING (tenant_id, clinician_id)
-JOIN tenants USING (tenant_id)
-WHERE status = 'ACTIVE' AND expires_on IS NOT NULL
-""")
-POLICIES = text("""
-SELECT renewal_policies.tenant_id, license_type, state, steps, opens, closes
-FROM renewal_policies JOIN policy_version USING (policy_id)
-WHERE policy_version.status = 'ACTIVE'
-""")
+from nolapse.domain.calendar import Expected, expected_notifications, next_allowed
+from nolapse.storage.dates import load_dates
+from nolapse.storage.policies import load_policies
 
 
 @dataclass(slots=True)
@@ -65,16 +52,18 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """One notification that the register calls for, and whom it concerns."""
+    """One notification that the base calls for, and the subject (licence or date) it is about."""
 
     expected: Expected
-    person: UUID
-    license: UUID
-    zone: str
+    subject: UUID
 
     @property
     def key(self) -> str:
         return self.expected.idempotency_key.hex()
+
+    @property
+    def person(self) -> UUID:
+        return self.expected.recipient.person_id
 
 
 def prove(
@@ -90,7 +79,7 @@ def prove(
 
     `until`: when the run stopped, later than `end` where it waited for what was late.
     """
-    called = {call.key: call for call in _called_for(engine, until)}
+    called = {call.key: call for call in _called_for(engine, start, until, rules)}
     proof = Proof(arrived=len(received))
     for key, times in Counter(email.key for email in received).items():
         if times > 1:
@@ -109,58 +98,35 @@ def prove(
     return proof
 
 
-def _called_for(engine: Engine, until: datetime) -> Iterator[Called]:
+def _called_for(engine: Engine, start: datetime, end: datetime, rules: Rules) -> Iterator[Called]:
     with engine.connect() as connection:
-        policies = connection.execute(POLICIES).all()
-        licenses = connection.execute(LICENSES).all()
-    for row in licenses:
-        policy = _policy_for(row, policies)
-        for expected in expected_notifications(
-            person_id=row.clinician_id,
-            license_id=row.license_id,
-            expires_on=row.expires_on,
-            policy=policy,
-            zone=row.zone,
-            until=until,
-        ):
-            yield Called(expected, row.clinician_id, row.license_id, row.zone)
-
-
-def _policy_for(row: Any, policies: Sequence[Any]) -> Policy:
-    """The one that names most of what the licence is: its tenant before its type before its state."""
-    fitting = [
-        policy
-        for policy in policies
-        if policy.tenant_id in {None, row.tenant_id}
-        and policy.license_type in {None, row.license_type}
-        and policy.state in {None, row.state}
-    ]
-    best = max(
-        fitting,
-        key=lambda policy: (
-            policy.tenant_id is not None, policy.license_type is not None, policy.state is not None
-        ),
-    )  # fmt: skip
-    steps = [Step(step["event"], step["days"], step["template"]) for step in best.steps]
-    return Policy(steps, best.opens, best.closes)
+        policies = load_policies(connection)
+        for dated in load_dates(connection):
+            if dated.occasion is None:
+                continue
+            policy = policies.for_(dated.tenant_id, dated.kind, dated.license_type, dated.state)
+            for expected in expected_notifications(
+                dated.occasion, policy, since=start - rules.lookback, until=end
+            ):
+                yield Called(expected, dated.subject_id)
 
 
 def _due(calls: Iterable[Called], start: datetime, end: datetime, rules: Rules) -> Iterator[str]:
-    """What must have arrived by `end`: every window that closed in the run, and per licence the last late one."""
+    """What must have arrived by `end`: every window that closed in the run, and per subject the last late one."""
     late: dict[UUID, Called] = {}
     on_time_since: set[UUID] = set()
     for call in calls:
         window = call.expected.window
         if start < window.end <= end:
             yield call.key
-            on_time_since.add(call.license)
+            on_time_since.add(call.subject)
         elif start - rules.lookback < window.end <= start:
-            last = late.get(call.license)
+            last = late.get(call.subject)
             if last is None or window.start > last.expected.window.start:
-                late[call.license] = call
-    for license_id, call in late.items():
+                late[call.subject] = call
+    for subject, call in late.items():
         # Said on time before its late window came: then the late one may have been superseded.
-        if license_id not in on_time_since:
+        if subject not in on_time_since:
             yield call.key
 
 
@@ -168,7 +134,10 @@ def _may_leave(call: Called, at: datetime, rules: Rules) -> bool:
     if at in call.expected.window:
         return True
     late = at >= call.expected.window.end
-    return late and next_allowed(at, call.zone, rules.quiet_from, rules.quiet_until).start == at
+    return (
+        late
+        and next_allowed(at, call.expected.recipient.zone, rules.quiet_from, rules.quiet_until).start == at
+    )
 
 
 def _judge_spacing(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from sqlalchemy import Engine
 
@@ -23,12 +24,19 @@ ROOT = Path(__file__).parent.parent
 POLLERS = 2
 
 
-def planning_limits() -> dict[str, int]:
+class PlanningLimits(TypedDict):
+    horizon_months: int
+    lookback_days: int
+
+
+def planning_limits() -> PlanningLimits:
     """How far ahead and back the stack plans, as template.yaml sets it for every function."""
     variables = Template.load(ROOT / "template.yaml").document["Globals"]["Function"]["Environment"][
         "Variables"
     ]
-    return {name: int(variables[name.upper()]) for name in ("horizon_months", "lookback_days")}
+    return PlanningLimits(
+        horizon_months=int(variables["HORIZON_MONTHS"]), lookback_days=int(variables["LOOKBACK_DAYS"])
+    )
 
 
 @dataclass(frozen=True, slots=True)

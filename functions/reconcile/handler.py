@@ -5,6 +5,7 @@ from typing import Any
 
 from nolapse.planning.reconcile import reconcile
 from nolapse.runtime.bootstrap import Runtime
+from nolapse.runtime.observability import logger
 from nolapse.runtime.runs import Counts, recorded
 
 
@@ -13,10 +14,16 @@ def handler(event: dict[str, Any], context: Any) -> Counts:
 
 
 def run(runtime: Runtime, now: datetime) -> Counts:
-    report, horizon = reconcile(
+    report = reconcile(
         runtime.engine,
         now=now,
         horizon_months=runtime.settings.horizon_months,
         lookback_days=runtime.settings.lookback_days,
     )
-    return {**report.counts, "drift": report.drift, "horizon": horizon.isoformat()}
+    for finding in report.findings:
+        logger().warning(
+            "reconcile.found",
+            kind=finding.kind, found=finding.found, healed=finding.healed, held=finding.held,
+            subjects=finding.subjects,
+        )  # fmt: skip
+    return report.counts

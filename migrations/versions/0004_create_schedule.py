@@ -97,6 +97,13 @@ DECLARE
   leaf    text;
   created integer := 0;
 BEGIN
+  -- Nearly always all of them are there: then nobody waits for anybody.
+  IF NOT EXISTS (
+    SELECT FROM generate_series(date_trunc('month', greatest(first, '2026-01-01')), until, '1 month') AS wanted
+    WHERE to_regclass(to_char(wanted, '"notification_schedule_"YYYY_MM')) IS NULL
+  ) THEN
+    RETURN 0;
+  END IF;
   PERFORM pg_advisory_xact_lock(hashtext('ensure_schedule_partitions'));
   FOR month IN
     SELECT generate_series(date_trunc('month', greatest(first, '2026-01-01')), until, '1 month')::date

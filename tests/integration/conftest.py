@@ -73,7 +73,7 @@ class Register:
 
     def statuses(self) -> dict[str, str]:
         """Status by event, of a register with one licence."""
-        return dict(self.rows("SELECT event, status FROM notification_schedule ORDER BY scheduled_at"))  # type: ignore[arg-type]
+        return dict(self.rows("SELECT event, status FROM notification_schedule ORDER BY scheduled_at"))
 
     def plan(self, now: datetime = NOW, promised: datetime | None = None, **scope: Any) -> PlanReport:
         limits = bounds(now, horizon_months=13, lookback_days=14, promised=promised)

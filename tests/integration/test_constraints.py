@@ -21,6 +21,10 @@ REFUSED = {
     "clinicians_email_check": "UPDATE clinicians SET email = 'nobody'",
     "clinicians_phone_check": "UPDATE clinicians SET phone = '555-0100'",
     "clinicians_timezone_check": "UPDATE clinicians SET timezone = ''",
+    "clinicians_status_check": "UPDATE clinicians SET status = 'LOST'",
+    "clinicians_check": "UPDATE clinicians SET supervisor_id = clinician_id",
+    "person_dates_kind_check": "UPDATE person_dates SET kind = 'LICENSE_EXPIRY'",
+    "person_dates_on_date_check": "UPDATE person_dates SET on_date = '1899-12-31'",
     "licenses_license_type_check": "UPDATE licenses SET license_type = ''",
     "licenses_state_check": "UPDATE licenses SET state = ''",
     "licenses_license_number_check": "UPDATE licenses SET license_number = ''",
@@ -28,14 +32,27 @@ REFUSED = {
     "licenses_status_check": "UPDATE licenses SET status = 'LOST'",
     "renewal_policies_license_type_check": "UPDATE renewal_policies SET license_type = ''",
     "renewal_policies_state_check": "UPDATE renewal_policies SET state = ''",
+    "renewal_policies_occasion_check": "UPDATE renewal_policies SET occasion = 'full moon'",
     "renewal_policies_name_check": "UPDATE renewal_policies SET name = ''",
     "policy_version_version_check": "UPDATE policy_version SET version = 0",
     "policy_version_status_check": "UPDATE policy_version SET status = 'OLD'",
-    "policy_version_steps_check": "UPDATE policy_version SET steps = '{}'",
+    "policy_version_steps_check": "UPDATE policy_version SET steps = steps -> 0",
     "policy_version_check": "UPDATE policy_version SET opens = closes",
+    "policy_version_leap_day_check": "UPDATE policy_version SET leap_day = 'FEB_30'",
+    "policy_version_grace_days_check": "UPDATE policy_version SET grace_days = -1",
+    "policy_version_buffer_days_check": "UPDATE policy_version SET buffer_days = -1",
+    "policy_version_business_days_check": "UPDATE policy_version SET business_days = 'NEAREST', holidays = 'US'",
+    "policy_version_holidays_check": "UPDATE policy_version SET holidays = 'the usual'",
+    "policy_version_check1": "UPDATE policy_version SET business_days = 'BEFORE'",
+    "policy_version_check2": "UPDATE policy_version SET former_version = version",
+    "every_step_is_whole": 'UPDATE policy_version SET steps = \'[{"event": "PRIMARY", "days": 1}]\'',
+    "schedule_shadow_side_check": "UPDATE schedule_shadow SET side = 'OTHER'",
+    "day_off_check": "UPDATE day_off SET working_before = on_date",
+    "day_off_check1": "UPDATE day_off SET working_after = on_date",
     "notification_schedule_idempotency_key_check": "UPDATE notification_schedule SET idempotency_key = 'x'",
-    "notification_schedule_occasion_check": "UPDATE notification_schedule SET occasion = 'FULL_MOON'",
-    "notification_schedule_event_check": "UPDATE notification_schedule SET event = 'TERTIARY'",
+    "known_occasion": "UPDATE notification_schedule SET occasion = 'full moon'",
+    "known_event": "UPDATE notification_schedule SET event = 'third time'",
+    "a_subject_is_one_thing": "UPDATE notification_schedule SET license_id = NULL",
     "notification_schedule_template_check": "UPDATE notification_schedule SET template = ''",
     "known_status": "UPDATE notification_schedule SET status = 'LOST'",
     "a_window_has_length": "UPDATE notification_schedule SET window_end = scheduled_at",
@@ -84,6 +101,17 @@ def one_of_each(register: Register) -> Register:
         tenant=tenant,
         now=NOW,
     )
+    register.execute(
+        "INSERT INTO person_dates (tenant_id, clinician_id, kind, on_date)"
+        " SELECT tenant_id, clinician_id, 'BIRTHDAY', '1980-02-29' FROM clinicians"
+    )
+    register.execute(
+        "INSERT INTO schedule_shadow (policy_id, policy_version, side, tenant_id, clinician_id, subject_id,"
+        " occurrence, event, template, channels, zone, scheduled_at, window_end)"
+        " SELECT policy_id, policy_version, 'ACTIVE', tenant_id, clinician_id, license_id, occurrence, event,"
+        " template, channels, 'UTC', scheduled_at, window_end FROM notification_schedule"
+    )
+    register.execute("INSERT INTO day_off VALUES ('US', '2027-01-01', '2026-12-31', '2027-01-04')")
     register.execute("INSERT INTO scheduler_heartbeat (function, started_at) VALUES ('scan', :now)", now=NOW)
     return register
 
@@ -94,7 +122,7 @@ def test_every_constraint_refuses_its_bad_row(one_of_each: Register) -> None:
             # Foreign keys and the transition trigger have tests of their own.
             connection.execute(text("SET LOCAL session_replication_role = replica"))
             with pytest.raises(DatabaseError) as caught:
-                connection.execute(text(change))
+                connection.exec_driver_sql(change)
             assert violated(caught.value) == ("23514", constraint)
 
 
@@ -126,8 +154,8 @@ def test_a_policy_has_one_active_version(register: Register) -> None:
 
 def test_a_notification_and_an_attempt_exist_once(one_of_each: Register) -> None:
     columns = (
-        "tenant_id, clinician_id, license_id, policy_id, policy_version, occasion_date, scheduled_at, window_end,"
-        " next_attempt_at, send_by, created_at, updated_at, status, occasion, event, template"
+        "tenant_id, clinician_id, license_id, policy_id, policy_version, occurrence, occasion_date, scheduled_at,"
+        " window_end, next_attempt_at, send_by, created_at, updated_at, status, occasion, event, template"
     )
     for again in (
         (

@@ -71,17 +71,21 @@ def test_rows_are_stored_up_to_the_horizon_and_not_beyond(register: Register) ->
 
 def test_a_moved_date_cancels_and_a_date_moved_back_revives(register: Register) -> None:
     tenant = register.tenant()
-    license_id = register.license(tenant, register.clinician(tenant), date(2027, 6, 30))
+    clinician = register.clinician(tenant)
+    register.license(tenant, clinician, date(2027, 6, 30))
     register.plan()
 
     register.execute("UPDATE licenses SET expires_on = '2027-09-30'")
-    assert register.plan(license_ids=[license_id]).counts == {"cancelled_cancelled": 3, "inserted_pending": 3}
+    assert register.plan(clinician_ids=[clinician]).counts == {
+        "cancelled_cancelled": 3,
+        "inserted_pending": 3,
+    }
     assert register.rows("SELECT DISTINCT reason FROM notification_schedule WHERE status = 'CANCELLED'") == [
         ("date moved",)
     ]
 
     register.execute("UPDATE licenses SET expires_on = '2027-06-30'")
-    assert register.plan(license_ids=[license_id]).counts == {"cancelled_cancelled": 3, "revived_pending": 3}
+    assert register.plan(clinician_ids=[clinician]).counts == {"cancelled_cancelled": 3, "revived_pending": 3}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,8 @@ def test_the_most_specific_policy_wins(register: Register) -> None:
                  VALUES (:tenant, :license_type, :state, 'x') RETURNING policy_id)
                INSERT INTO policy_version (policy_id, version, tenant_id, status, steps)
                SELECT policy_id, 1, :tenant, 'ACTIVE', jsonb_build_array(jsonb_build_object(
-                 'event', 'PRIMARY', 'template', 'primary', 'days', CAST(:days AS integer)))
+                 'event', 'PRIMARY', 'template', 'primary', 'days', CAST(:days AS integer),
+                 'channels', '["EMAIL"]'::jsonb, 'recipients', '["HOLDER"]'::jsonb))
                FROM made""",
             tenant=tenant,
             license_type=license_type,

@@ -3,7 +3,7 @@
 import calendar
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
-from nolapse.domain.calendar import Policy, Step, expected_notifications
+from nolapse.domain.calendar import Occasion, Person, Policy, Step, expected_notifications
 from nolapse.domain.zones import zone_names
 from nolapse.planning.plan import Bounds, bounds, plan
 from nolapse.storage.zones import zone_periods
@@ -37,21 +37,29 @@ WINDOWS = [
     (time(23), time(23, 59)),
 ]
 
+RECIPIENTS = [("HOLDER",), ("HOLDER",), ("SUPERVISOR",), ("HOLDER", "SUPERVISOR")]
+
 Row = tuple[bytes, datetime, datetime, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """`zone` None: the tenant's. `policy` is an index into the base's policies."""
+    """`zone` None: the tenant's. `policy` is an index into the base's policies.
+
+    The holder has a birthday too, and answers to the holder of the licence numbered `supervisor`.
+    """
 
     zone: str | None
     expires_on: date
     policy: int
+    born: date = date(1980, 2, 29)
+    supervisor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
     policies: Sequence[Policy]
+    birthdays: Policy
     licences: Sequence[Licence]
     now: datetime
     horizon_months: int
@@ -84,18 +92,38 @@ def odd_days() -> list[date]:
     ]
 
 
-policies = st.builds(
-    lambda events, days, window: Policy(
-        [Step(event, lead, TEMPLATES[event]) for event, lead in zip(events, days, strict=False)], *window
-    ),
-    st.permutations(list(TEMPLATES)),
-    st.lists(st.integers(-400, 400), min_size=1, max_size=3),
-    st.sampled_from(WINDOWS),
-)
+def policies_within(days: int) -> st.SearchStrategy[Policy]:
+    return st.builds(
+        lambda events, leads, recipients, window, pause_days, leap_day: Policy(
+            [
+                Step(event, lead, TEMPLATES[event], told)
+                for event, lead, told in zip(events, leads, recipients, strict=False)
+            ],
+            *window,
+            pause_days=pause_days,
+            leap_day=leap_day,
+        ),
+        st.permutations(list(TEMPLATES)),
+        st.lists(st.integers(-days, days), min_size=1, max_size=3),
+        st.lists(st.sampled_from(RECIPIENTS), min_size=3, max_size=3),
+        st.sampled_from(WINDOWS),
+        st.integers(0, 60),
+        st.sampled_from(["FEB_28", "MAR_1"]),
+    )
+
+
+policies = policies_within(400)
 
 
 @st.composite
 def licences(draw: st.DrawFn, policies: Sequence[Policy]) -> Licence:
+    born = draw(st.sampled_from(odd_days()) | st.dates(date(1930, 1, 1), date(2026, 12, 31)))
+    supervisor = draw(st.none() | st.integers(0, 59))
+    return replace(draw(dated_licences(policies)), born=born, supervisor=supervisor)
+
+
+@st.composite
+def dated_licences(draw: st.DrawFn, policies: Sequence[Policy]) -> Licence:
     index = draw(st.integers(0, len(policies) - 1))
     match draw(st.sampled_from(["change", "change", "odd day", "any day"])):
         case "change":
@@ -116,6 +144,7 @@ def bases(draw: st.DrawFn) -> Base:
     made = draw(st.lists(policies, min_size=4, max_size=10))
     return Base(
         policies=made,
+        birthdays=draw(policies_within(350)),
         licences=draw(st.lists(licences(made), min_size=60, max_size=120)),
         now=draw(st.datetimes(datetime(2026, 6, 1), datetime(2028, 6, 1), timezones=st.just(UTC))),  # noqa: DTZ001
         horizon_months=draw(st.sampled_from([1, 13, 80])),
@@ -163,24 +192,32 @@ def register(connection: Connection, base: Base) -> None:
         ),
         {"zone": TENANT_ZONE},
     )
+    every = [*base.policies, base.birthdays]
     connection.execute(
         text("""
         WITH given AS (
-          SELECT * FROM unnest(CAST(:steps AS text[]), CAST(:opens AS time[]), CAST(:closes AS time[]))
-            WITH ORDINALITY AS given (steps, opens, closes, number)
+          SELECT * FROM unnest(
+            CAST(:occasions AS text[]), CAST(:kinds AS text[]), CAST(:steps AS text[]), CAST(:opens AS time[]),
+            CAST(:closes AS time[]), CAST(:pauses AS integer[]), CAST(:leap_days AS text[])
+          ) AS given (occasion, kind, steps, opens, closes, pause_days, leap_day)
         ),
         made AS (
-          INSERT INTO renewal_policies (tenant_id, license_type, name)
-          SELECT :tenant, 'kind ' || number - 1, 'x' FROM given RETURNING policy_id, license_type
+          INSERT INTO renewal_policies (tenant_id, occasion, license_type, name)
+          SELECT :tenant, occasion, kind, 'x' FROM given RETURNING policy_id, license_type
         )
-        INSERT INTO policy_version (policy_id, version, tenant_id, status, steps, opens, closes)
-        SELECT policy_id, 1, :tenant, 'ACTIVE', CAST(steps AS jsonb), opens, closes
-        FROM given JOIN made ON license_type = 'kind ' || number - 1"""),
+        INSERT INTO policy_version (
+          policy_id, version, tenant_id, status, steps, opens, closes, grace_days, leap_day)
+        SELECT policy_id, 1, :tenant, 'ACTIVE', CAST(steps AS jsonb), opens, closes, pause_days, leap_day
+        FROM given JOIN made ON license_type IS NOT DISTINCT FROM kind"""),
         {
             "tenant": tenant,
-            "steps": [json.dumps([as_json(step) for step in policy.steps]) for policy in base.policies],
-            "opens": [policy.opens for policy in base.policies],
-            "closes": [policy.closes for policy in base.policies],
+            "occasions": ["LICENSE_EXPIRY"] * len(base.policies) + ["BIRTHDAY"],
+            "kinds": [*(f"kind {number}" for number in range(len(base.policies))), None],
+            "steps": [json.dumps([as_json(step) for step in policy.steps]) for policy in every],
+            "opens": [policy.opens for policy in every],
+            "closes": [policy.closes for policy in every],
+            "pauses": [policy.pause_days for policy in every],
+            "leap_days": [policy.leap_day for policy in every],
         },
     )
     connection.execute(
@@ -192,6 +229,13 @@ def register(connection: Connection, base: Base) -> None:
         people AS (
           INSERT INTO clinicians (tenant_id, external_id, full_name, timezone)
           SELECT :tenant, number, 'Ada', zone FROM given RETURNING clinician_id, external_id
+        ),
+        birthdays AS (
+          INSERT INTO person_dates (tenant_id, clinician_id, kind, on_date)
+          SELECT :tenant, clinician_id, 'BIRTHDAY', born
+          FROM people
+          JOIN unnest(CAST(:births AS date[])) WITH ORDINALITY AS birth (born, number)
+            ON external_id = CAST(number AS text)
         )
         INSERT INTO licenses (tenant_id, clinician_id, license_type, state, license_number, expires_on)
         SELECT :tenant, clinician_id, kind, 'NY', number, expires_on
@@ -201,12 +245,27 @@ def register(connection: Connection, base: Base) -> None:
             "zones": [licence.zone for licence in base.licences],
             "dates": [licence.expires_on for licence in base.licences],
             "kinds": [f"kind {licence.policy}" for licence in base.licences],
+            "births": [licence.born for licence in base.licences],
         },
+    )
+    connection.execute(
+        text("""
+        UPDATE clinicians SET supervisor_id = boss.clinician_id
+        FROM unnest(CAST(:supervisors AS integer[])) WITH ORDINALITY AS given (supervisor, number)
+        JOIN clinicians AS boss ON boss.external_id = CAST(supervisor + 1 AS text)
+        WHERE clinicians.external_id = CAST(number AS text) AND boss.clinician_id <> clinicians.clinician_id"""),
+        {"supervisors": [licence.supervisor for licence in base.licences]},
     )
 
 
 def as_json(step: Step) -> dict[str, Any]:
-    return {"event": step.event, "days": step.days, "template": step.template}
+    return {
+        "event": step.event,
+        "days": step.days,
+        "template": step.template,
+        "channels": ["EMAIL"],
+        "recipients": list(step.recipients),
+    }
 
 
 def planned_rows(connection: Connection) -> list[Row]:
@@ -221,21 +280,28 @@ def planned_rows(connection: Connection) -> list[Row]:
 
 def twin_rows(connection: Connection, base: Base) -> Iterator[Row]:
     ids = connection.execute(
-        text("SELECT clinician_id, license_id FROM licenses ORDER BY CAST(license_number AS integer)")
+        text("""
+        SELECT clinician_id, license_id, person_date_id
+        FROM licenses JOIN person_dates USING (clinician_id)
+        ORDER BY CAST(license_number AS integer)""")
     ).all()
-    for licence, (person, license_id) in zip(base.licences, ids, strict=True):
-        for expected in expected_notifications(
-            person_id=person,
-            license_id=license_id,
-            expires_on=licence.expires_on,
-            policy=base.policies[licence.policy],
-            zone=licence.zone or TENANT_ZONE,
-            until=base.bounds.horizon,
-        ):
-            window = expected.window
-            yield (
-                expected.idempotency_key, window.start, window.end, expected.event, expected.template
-            )  # fmt: skip
+    people = [
+        Person(row.clinician_id, licence.zone or TENANT_ZONE)
+        for licence, row in zip(base.licences, ids, strict=True)
+    ]
+    for number, (licence, row) in enumerate(zip(base.licences, ids, strict=True)):
+        holder = people[number]
+        boss = None if licence.supervisor in {None, number} else people[licence.supervisor or 0]
+        expiry = Occasion(row.license_id, licence.expires_on, holder, boss)
+        birthday = Occasion(row.person_date_id, licence.born, holder, boss, yearly=True)
+        for occasion, policy in ((expiry, base.policies[licence.policy]), (birthday, base.birthdays)):
+            for expected in expected_notifications(
+                occasion, policy, since=base.bounds.late_since, until=base.bounds.horizon
+            ):
+                window = expected.window
+                yield (
+                    expected.idempotency_key, window.start, window.end, expected.event, expected.template
+                )  # fmt: skip
 
 
 def statuses_are_right(connection: Connection, base: Base) -> bool:

@@ -39,7 +39,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "return_stale": {"stale_before": NOW - timedelta(minutes=15)},
     "expire_leases": {},
     "unknown_attempts": {"settled_before": NOW - timedelta(minutes=5), "limit": 500},
-    "late_candidates": {"limit": 10_000},
+    "late_candidates": {"per_tenant": 1000},
 }  # fmt: skip
 TO_SEND, CLAIMED, KEY = (f"notification_schedule_{name}" for name in ("to_send", "claimed", "pkey"))
 ATTEMPTS = "notification_outbox_idempotency_key_attempt_number_key"

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nolapse.domain.calendar import (
+    Occasion,
+    Person,
     Policy,
     Step,
     Window,
@@ -17,6 +19,7 @@ from nolapse.domain.calendar import (
     next_allowed,
     to_utc,
     window_on,
+    yearly_date,
 )
 from nolapse.domain.zones import pinned_zone, zone_names
 from nolapse.storage.zones import zone_periods
@@ -117,11 +120,9 @@ def test_what_a_licence_calls_for_before_the_horizon() -> None:
     )
     expected = list(
         expected_notifications(
-            person_id=PERSON,
-            license_id=LICENSE,
-            expires_on=date(2028, 2, 29),
-            policy=Policy(steps),
-            zone="America/Phoenix",
+            Occasion(LICENSE, date(2028, 2, 29), Person(PERSON, "America/Phoenix")),
+            Policy(steps),
+            since=datetime(2028, 1, 1, tzinfo=UTC),
             until=datetime(2028, 1, 30, 15, 0, 1, tzinfo=UTC),
         )
     )
@@ -149,3 +150,55 @@ def test_what_is_late_leaves_at_the_first_minute_that_is_not_quiet(where: tuple[
 
 def is_loud(instant: datetime, zone: str) -> bool:
     return QUIET_UNTIL <= instant.astimezone(pinned_zone(zone)).time() < QUIET_FROM
+
+
+@given(st.integers(1900, 2090), st.integers(1, 140), st.sampled_from(["FEB_28", "MAR_1"]))
+def test_a_date_of_feb_29_comes_every_year_where_the_policy_says(
+    year: int, later: int, leap_day: str
+) -> None:
+    leap_year = year - year % 4 + (4 if (year - year % 4) % 100 == 0 and (year - year % 4) % 400 else 0)
+    born = date(leap_year, 2, 29)
+    assert yearly_date(born, born.year, leap_day) == born
+    in_year = born.year + later
+    common = date(in_year, 3, 1) - date(in_year, 2, 1) == timedelta(days=28)
+    expected = (date(in_year, 3, 1) if leap_day == "MAR_1" else date(in_year, 2, 28)) if common else None
+    assert yearly_date(born, in_year, leap_day) == (expected or date(in_year, 2, 29))
+
+
+def test_a_birthday_is_owed_from_the_year_after_its_own_and_never_last_year_s() -> None:
+    birthday = Occasion(LICENSE, date(2024, 2, 29), Person(PERSON, "America/Phoenix"), yearly=True)
+    policy = Policy([Step("BIRTHDAY", 0, "birthday")], time(9), time(12))
+
+    def days(since: datetime, until: datetime) -> list[tuple[str, date]]:
+        expected = expected_notifications(birthday, policy, since=since, until=until)
+        return [(one.occurrence, one.occasion_date) for one in expected]
+
+    assert days(datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)) == [
+        ("2025", date(2025, 2, 28))
+    ]
+    assert days(datetime(2027, 3, 1, tzinfo=UTC), datetime(2028, 3, 1, tzinfo=UTC)) == [
+        ("2028", date(2028, 2, 29))
+    ]
+
+
+def test_a_step_that_falls_into_another_year_than_its_date_is_not_forgotten() -> None:
+    birthday = Occasion(LICENSE, date(1980, 12, 30), Person(PERSON, "America/Phoenix"), yearly=True)
+    policy = Policy([Step("THANKS", 7, "birthday"), Step("PLAN", -350, "anniversary")])
+    expected = expected_notifications(
+        birthday, policy, since=datetime(2027, 1, 3, tzinfo=UTC), until=datetime(2027, 2, 1, tzinfo=UTC)
+    )
+    assert [(one.event, one.occurrence) for one in expected] == [("THANKS", "2026"), ("PLAN", "2027")]
+
+
+def test_a_supervisor_is_told_in_their_own_zone_where_there_is_one() -> None:
+    steps = [Step("ESCALATION", 1, "escalation", ("HOLDER", "SUPERVISOR"))]
+    holder, boss = Person(PERSON, "America/Phoenix"), Person(LICENSE, "Asia/Tokyo")
+    since, until = datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
+
+    def told(supervisor: Person | None) -> list[tuple[Person, int]]:
+        occasion = Occasion(LICENSE, date(2027, 6, 1), holder, supervisor)
+        expected = expected_notifications(occasion, Policy(steps), since=since, until=until)
+        return [(one.recipient, one.window.start.hour) for one in expected]
+
+    assert told(None) == [(holder, 15)]
+    assert told(boss) == [(holder, 15), (boss, 23)]

@@ -30,15 +30,18 @@ SETTLE_TIME = timedelta(minutes=5)
 STALE_AFTER = timedelta(minutes=15)
 PROBES_A_RUN = 500
 PROBES_AT_ONCE = 10
-WINDOWS_A_RUN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class LatePolicy:
-    """How far back late messages go, how far apart for one person, and never in [quiet_from, quiet_until)."""
+    """How far back late messages go, how far apart for one person, and never in [quiet_from, quiet_until).
+
+    `per_tenant`: how many of a tenant a run, and so an hour, lets go; the others wait for the next.
+    """
 
     lookback: timedelta
     spacing: timedelta
+    per_tenant: int
     quiet_from: time
     quiet_until: time
 
@@ -99,7 +102,9 @@ def _grant_late_windows(engine: Engine, policy: LatePolicy, now: datetime) -> in
         return next_allowed(since, zone, policy.quiet_from, policy.quiet_until)
 
     with transaction(engine, "catch_up") as connection:
-        rows = connection.execute(statement("late_candidates"), {"now": now, "limit": WINDOWS_A_RUN}).all()
+        rows = connection.execute(
+            statement("late_candidates"), {"now": now, "per_tenant": policy.per_tenant}
+        ).all()
         if not rows:
             return 0
         windows = [

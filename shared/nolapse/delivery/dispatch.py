@@ -20,7 +20,7 @@ from nolapse.domain.outcomes import Outcome, Rejected
 from nolapse.domain.retries import judge
 from nolapse.domain.zones import pinned_zone
 from nolapse.messages.rendering import render
-from nolapse.messages.schemas import ReminderVariables, mask
+from nolapse.messages.schemas import mask
 from nolapse.providers.protocol import EmailProvider
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
@@ -89,20 +89,8 @@ def _begin(
 
 
 def _send(provider: EmailProvider, sender: Sender, attempt: Any, now: datetime) -> Outcome:
-    today = now.astimezone(pinned_zone(attempt.zone)).date()
     try:
-        content = render(
-            attempt.template,
-            ReminderVariables(
-                clinic_name=attempt.clinic_name,
-                license_type=attempt.license_type,
-                state=attempt.state,
-                license_last4=mask(attempt.license_number),
-                expires_on=attempt.expires_on,
-                days_left=(attempt.expires_on - today).days,
-                portal_url=sender.portal_url,
-            ),
-        )
+        content = render(attempt.template, _facts(attempt, sender, now), late=attempt.late)
     except ValueError as error:
         # One row that can't be said must not take its batch along; ops see it as DEFERRED.
         return Rejected(f"unrenderable: {type(error).__name__}")
@@ -116,3 +104,25 @@ def _send(provider: EmailProvider, sender: Sender, attempt: Any, now: datetime) 
             content=content,
         )
     )
+
+
+def _facts(attempt: Any, sender: Sender, now: datetime) -> dict[str, object]:
+    """All that a template may choose from: its schema takes what it names."""
+    today = now.astimezone(pinned_zone(attempt.zone)).date()
+    facts = {
+        "clinic_name": attempt.clinic_name,
+        "portal_url": sender.portal_url,
+        "full_name": attempt.full_name,
+        "holder_name": attempt.holder_name,
+    }
+    if attempt.license_number is not None:
+        facts |= {
+            "license_type": attempt.license_type,
+            "state": attempt.state,
+            "license_last4": mask(attempt.license_number),
+            "expires_on": attempt.occasion_date,
+            "days_left": (attempt.occasion_date - today).days,
+        }
+    if attempt.first_date is not None:
+        facts["years"] = attempt.occasion_date.year - attempt.first_date.year
+    return facts

@@ -1,7 +1,7 @@
 """The states of a notification and its legal transitions, as data.
 
-The same stands in docs/state-machine.md and in the database's notification_transition (migration 0004), whose
-trigger refuses everything else; a test holds the three together.
+The same stands in docs/state-machine.md and in the database's notification_transition (migrations 0004 and
+0011), whose trigger refuses everything else; a test holds the three together.
 """
 
 from enum import StrEnum
@@ -35,11 +35,12 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
         {Status.SENT, Status.PENDING, Status.LATE_PENDING, Status.DEFERRED, Status.HELD}
     ),
     Status.HELD: frozenset({Status.SENT, Status.PENDING, Status.LATE_PENDING, Status.CANCELLED}),
-    Status.SENT: frozenset({Status.DELIVERED, Status.BOUNCED}),
+    # Held: reconcile finds that it was sent twice, or that no attempt proves it was.
+    Status.SENT: frozenset({Status.DELIVERED, Status.BOUNCED, Status.HELD}),
     # Expected again: the date that had moved away moved back.
     Status.CANCELLED: frozenset({Status.PENDING, Status.LATE_PENDING, Status.SUPPRESSED}),
-    Status.DELIVERED: frozenset(),
-    Status.BOUNCED: frozenset(),
+    Status.DELIVERED: frozenset({Status.HELD}),
+    Status.BOUNCED: frozenset({Status.HELD}),
     Status.DEFERRED: frozenset(),
     Status.SUPPRESSED: frozenset(),
 }

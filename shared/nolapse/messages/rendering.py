@@ -1,5 +1,6 @@
-"""A template and its variables become a message."""
+"""A template and the facts of a notification become a message."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -7,22 +8,34 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from nolapse.domain.messages import Rendered
 from nolapse.messages import wording
-from nolapse.messages.errors import UnknownTemplateError
-from nolapse.messages.schemas import ReminderVariables
+from nolapse.messages.errors import MissingFactError
+from nolapse.messages.registry import find_template
+from nolapse.messages.schemas import Variables
 
-TEMPLATES = ("primary", "secondary", "past_due", "late")
 TEMPLATE_FOLDER = Path(__file__).parent / "templates"
 
 
-def render(template: str, variables: ReminderVariables) -> Rendered:
-    if template not in TEMPLATES:
-        raise UnknownTemplateError(template)
-    values = {**variables.model_dump(), "facts": wording.facts(variables)}
+def render(template: str, facts: Mapping[str, object], *, late: bool = False) -> Rendered:
+    """The message of `template`, or of its late variant, from those facts that its schema names.
+
+    Raises UnrenderableError, or pydantic's ValidationError without the value: ValueErrors both.
+    """
+    kind = find_template(template)
+    variables = _pick(template, kind.schema, facts)
+    name = kind.late if late else template
+    values = {**variables.model_dump(), "panel": variables.panel()}
     return Rendered(
-        subject=_fill(f"{template}.subject.txt", values),
-        html=_fill(f"{template}.html", values),
-        text=_fill(f"{template}.txt", values),
+        subject=_fill(f"{name}.subject.txt", values),
+        html=_fill(f"{name}.html", values),
+        text=_fill(f"{name}.txt", values),
     )
+
+
+def _pick(template: str, schema: type[Variables], facts: Mapping[str, object]) -> Variables:
+    try:
+        return schema.model_validate({field: facts[field] for field in schema.model_fields})
+    except KeyError as missing:
+        raise MissingFactError(template, str(missing.args[0])) from None
 
 
 def _fill(name: str, values: dict[str, object]) -> str:
@@ -39,6 +52,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    filters = (wording.align, wording.credential, wording.expiry, wording.long_date)
+    filters = (wording.align, wording.credential, wording.expiry, wording.full_years, wording.long_date)
     environment.filters.update({function.__name__: function for function in filters})
     return environment

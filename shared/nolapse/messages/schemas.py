@@ -5,7 +5,9 @@ from datetime import date
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, PositiveInt, StringConstraints
+
+from nolapse.messages import wording
 
 MASK = "••••"
 VISIBLE_CHARACTERS = 4
@@ -52,16 +54,52 @@ MaskedNumber = Annotated[str, StringConstraints(pattern=rf"(?s)^{MASK}.{{0,{VISI
 PortalUrl = Annotated[str, AfterValidator(_portal)]
 
 
-class ReminderVariables(BaseModel):
-    """`license_last4` is what `mask` gives; `days_left` counts to `expires_on`, negative when overdue."""
-
+class Variables(BaseModel):
     # Inputs stay out of validation errors: errors are logged, and a raw licence number is not for logs.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
     clinic_name: Line
+
+    def panel(self) -> list[tuple[str, str]]:
+        """The label and value of each line of the panel that HTML and text both show."""
+        return []
+
+
+class ReminderVariables(Variables):
+    """`license_last4` is what `mask` gives; `days_left` counts to `expires_on`, negative when overdue."""
+
     license_type: Line
-    state: Line | None = None
+    state: Line | None
     license_last4: Annotated[MaskedNumber, AfterValidator(_single_line)]
     expires_on: date
     days_left: int
     portal_url: PortalUrl
+
+    def panel(self) -> list[tuple[str, str]]:
+        lines = [
+            ("License", self.license_type),
+            ("State", self.state),
+            ("Number", self.license_last4),
+            ("Expired" if self.days_left < 0 else "Expires", wording.long_date(self.expires_on)),
+            ("Status", wording.countdown(self.days_left)),
+        ]
+        return [(label, value) for label, value in lines if value]
+
+
+class EscalationVariables(ReminderVariables):
+    """A reminder for a supervisor: `holder_name` is the member of the team whose licence it is."""
+
+    holder_name: Line
+
+    def panel(self) -> list[tuple[str, str]]:
+        return [("Holder", self.holder_name), *super().panel()]
+
+
+class GreetingVariables(Variables):
+    """No years: a birthday tells nobody's age, not even by a slip of its template."""
+
+    full_name: Line
+
+
+class AnniversaryVariables(GreetingVariables):
+    years: PositiveInt

@@ -3,8 +3,6 @@
 import re
 from datetime import date
 
-from nolapse.messages.schemas import ReminderVariables
-
 NAMED_DAYS = {1: "tomorrow", 0: "today", -1: "yesterday"}
 SAYS_WHAT_IT_IS = re.compile(
     r"\b(licen[cs]e|certificate|certification|permit|registration|credential)\b\W*$", re.IGNORECASE
@@ -21,30 +19,27 @@ def long_date(day: date) -> str:
     return f"{day:%B} {day.day}, {day.year}"
 
 
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def full_years(years: int) -> str:
+    return counted(years, "year")
+
+
 def expiry(days_left: int) -> str:
     verb = "expired" if days_left < 0 else "expires"
     if days_left in NAMED_DAYS:
         return f"{verb} {NAMED_DAYS[days_left]}"
-    return f"{verb} {-days_left:,} days ago" if days_left < 0 else f"{verb} in {days_left:,} days"
+    days = counted(abs(days_left), "day")
+    return f"{verb} {days} ago" if days_left < 0 else f"{verb} in {days}"
 
 
 def countdown(days_left: int) -> str:
     if days_left == 0:
         return "Last day today"
-    days = f"{abs(days_left):,} {'day' if abs(days_left) == 1 else 'days'}"
+    days = counted(abs(days_left), "day")
     return f"{days} left" if days_left > 0 else f"{days} overdue"
-
-
-def facts(variables: ReminderVariables) -> list[tuple[str, str]]:
-    """The label and value of each line of the panel that HTML and text both show."""
-    lines = [
-        ("License", variables.license_type),
-        ("State", variables.state),
-        ("Number", variables.license_last4),
-        ("Expired" if variables.days_left < 0 else "Expires", long_date(variables.expires_on)),
-        ("Status", countdown(variables.days_left)),
-    ]
-    return [(label, value) for label, value in lines if value]
 
 
 def align(label: str) -> str:

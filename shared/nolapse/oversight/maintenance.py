@@ -1,10 +1,11 @@
-"""Keeps the ground ready that planning stands on: zone data and partitions."""
+"""Keeps the ground ready that planning stands on: zone data, days off and partitions."""
 
 from collections import Counter
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, text
 
+from nolapse.storage.days_off import fill_days_off
 from nolapse.storage.engine import transaction
 from nolapse.storage.zones import load_zones
 
@@ -17,6 +18,7 @@ def maintain(engine: Engine, *, now: datetime, horizon_months: int) -> Counter[s
     with transaction(engine, "maintenance") as connection:
         return Counter(
             zone_offsets=load_zones(connection),
+            days_off=fill_days_off(connection, now),
             partitions=connection.scalar(
                 text("SELECT ensure_schedule_partitions(CAST(:now AS date), CAST(:until AS date))"),
                 {"now": now, "until": until},

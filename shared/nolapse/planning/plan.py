@@ -1,7 +1,8 @@
 """Dates into notifications: the one set-based statement (storage/sql/plan.sql) and what it changed."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -56,29 +57,27 @@ def plan(
     bounds: Bounds,
     *,
     tenant_id: UUID | None = None,
-    license_ids: Sequence[UUID] | None = None,
+    clinician_ids: Sequence[UUID] | None = None,
 ) -> PlanReport:
     """Bring the schedule of a scope (None: all) to what its dates call for, in the caller's transaction."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('plan'))"))
+    scope = {"tenant_id": tenant_id, "clinician_ids": None if clinician_ids is None else list(clinician_ids)}
+    connection.execute(statement("lock_planning"), scope)
     connection.execute(
         text("SELECT ensure_schedule_partitions(CAST(:now AS date), CAST(:horizon AS date))"),
         {"now": bounds.now, "horizon": bounds.horizon},
     )
-    # The optimiser can't know how many rows a date calls for and would pick nested loops over whole bases.
-    nested_loops = "off" if license_ids is None else "on"
-    connection.execute(text("SELECT set_config('enable_nestloop', :value, true)"), {"value": nested_loops})
-    changes = connection.execute(
-        statement("plan"),
-        {
-            "now": bounds.now,
-            "horizon": bounds.horizon,
-            "late_since": bounds.late_since,
-            "promised": bounds.promised,
-            "tenant_id": tenant_id,
-            "license_ids": None if license_ids is None else list(license_ids),
-        },
-    ).all()
-    connection.execute(text("SELECT set_config('enable_nestloop', 'on', true)"))
+    with _whole_tables(connection, broad=clinician_ids is None):
+        changes = connection.execute(
+            statement("plan"),
+            {
+                **scope,
+                "now": bounds.now,
+                "horizon": bounds.horizon,
+                "late_since": bounds.late_since,
+                "promised": bounds.promised,
+                "drafts": [],
+            },
+        ).all()
     report = PlanReport()
     summaries: dict[UUID, list[str]] = defaultdict(list)
     for tenant, change, status, rows, drift in changes:
@@ -95,3 +94,21 @@ def plan(
             },
         )
     return report
+
+
+@contextmanager
+def _whole_tables(connection: Connection, *, broad: bool) -> Iterator[None]:
+    """For a broad scope: hash joins, with room for them, whatever the optimiser expects.
+
+    It can't know how many rows a date calls for, and would pick nested loops over whole bases.
+    """
+    settings = {"enable_nestloop": "off", "work_mem": "64MB"} if broad else {}
+    change = text("SELECT set_config(:name, :value, true)")
+    former = {
+        name: connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) for name in settings
+    }
+    for name, value in settings.items():
+        connection.execute(change, {"name": name, "value": value})
+    yield
+    for name, value in former.items():
+        connection.execute(change, {"name": name, "value": value})

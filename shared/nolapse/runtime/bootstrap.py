@@ -93,6 +93,7 @@ class Runtime:
         return LatePolicy(
             lookback=timedelta(days=self.settings.lookback_days),
             spacing=timedelta(hours=self.settings.late_spacing_hours),
+            per_tenant=self.settings.late_per_tenant_hour,
             quiet_from=self.settings.quiet_from,
             quiet_until=self.settings.quiet_until,
         )

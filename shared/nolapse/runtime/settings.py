@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     horizon_months: PositiveInt
     lookback_days: PositiveInt
     late_spacing_hours: PositiveInt
+    late_per_tenant_hour: PositiveInt
     # Local times of the recipient; nobody is told anything in [quiet_from, quiet_until).
     quiet_from: time
     quiet_until: time

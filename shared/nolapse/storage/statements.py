@@ -6,11 +6,19 @@ from importlib import resources
 
 from sqlalchemy import TextClause, text
 
+INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
 COMMENT = re.compile(r"--.*$", re.MULTILINE)
 
 
 @cache
 def statement(name: str) -> TextClause:
-    """The statement in sql/`name`.sql with its :named parameters; comments, which may name them, are cut."""
-    source = (resources.files("nolapse.storage") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    """The statement in sql/`name`.sql with its :named parameters.
+
+    A line `-- include NAME` stands for another file; comments, which may name parameters, are cut.
+    """
+    source = INCLUDE.sub(lambda line: _source(line[1]), _source(name))
     return text(COMMENT.sub("", source).strip())
+
+
+def _source(name: str) -> str:
+    return (resources.files("nolapse.storage") / "sql" / f"{name}.sql").read_text(encoding="utf-8")

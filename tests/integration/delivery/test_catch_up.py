@@ -1,14 +1,18 @@
 """What got stuck or came too late, set right: each step's effect, and when late messages may leave."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from local.doubles import faults
 from nolapse.delivery import catch_up as catch_up_module
+from nolapse.runtime.bootstrap import runtime
 from tests.integration.delivery.conftest import CLOSES, EXPIRES, OPENS, Delivery
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -122,7 +126,6 @@ class TestLate:
         delivery.send(opens)
         (email,) = delivery.mail
         assert "re-confirming" in email.text
-        assert delivery.register.rows("SELECT template FROM notification_outbox") == [("late",)]
 
     def test_by_day_it_leaves_at_once(self, delivery: Delivery) -> None:
         delivery.due()
@@ -130,6 +133,18 @@ class TestLate:
         delivery.catch_up(CLOSES)
 
         assert windows(delivery) == [(CLOSES, local(2026, 10, 26, 20))]
+
+    def test_of_one_tenant_no_more_than_its_share_goes_in_an_hour(self, delivery: Delivery) -> None:
+        delivery.due(5, "large")
+        delivery.due(1, "small")
+        policy = replace(runtime().late_policy, per_tenant=2)
+
+        first, second = (
+            catch_up_module.catch_up(delivery.running.engine, {}, policy, now=CLOSES + timedelta(hours=hour))
+            for hour in (0, 1)
+        )
+
+        assert (first["late"], first["late_windows"], second["late_windows"]) == (6, 3, 2)
 
     def test_one_that_is_missed_again_gets_a_new_window(self, delivery: Delivery) -> None:
         delivery.due()
@@ -296,11 +311,18 @@ class TestOnePerLicence:
 def short_steps(delivery: Delivery) -> None:
     """PRIMARY on 26 October, SECONDARY and PAST_DUE on the two days after."""
     with delivery.register.database.owner.begin() as connection:
-        connection.exec_driver_sql(
-            """UPDATE policy_version SET steps = '[
-                 {"event": "PRIMARY", "days": -30, "template": "primary"},
-                 {"event": "SECONDARY", "days": -29, "template": "secondary"},
-                 {"event": "PAST_DUE", "days": -28, "template": "past_due"}]'"""
+        steps = [
+            {
+                "event": event,
+                "days": days,
+                "template": event.lower(),
+                "channels": ["EMAIL"],
+                "recipients": ["HOLDER"],
+            }
+            for event, days in (("PRIMARY", -30), ("SECONDARY", -29), ("PAST_DUE", -28))
+        ]
+        connection.execute(
+            text("UPDATE policy_version SET steps = CAST(:steps AS jsonb)"), {"steps": json.dumps(steps)}
         )
 
 

@@ -6,7 +6,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from nolapse.messages.rendering import TEMPLATE_FOLDER, TEMPLATES
+from nolapse.messages.registry import variants
+from nolapse.messages.rendering import TEMPLATE_FOLDER
+from nolapse.messages.schemas import ReminderVariables
+
+EVERY_VARIANT = sorted(variants())
+WITH_A_LICENSE = sorted(name for name, schema in variants().items() if issubclass(schema, ReminderVariables))
 
 ENOUGH = 4.5
 TARGET_HEIGHT = 44
@@ -117,19 +122,19 @@ def test_the_ratio_of_black_on_white() -> None:
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", EVERY_VARIANT)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_text_stands_out(template: str, dark: bool) -> None:
     html = compiled(template)
     texts = Painter(html, dark_rules(html) if dark else []).texts
-    assert len(texts) >= 9
+    assert len(texts) >= 6
     faint = [(text, ink, paper) for text, ink, paper in texts if contrast(ink, paper) < ENOUGH]
     assert faint == []
     # The dark rules reach every text: none is left on a light ground, for a client to invert.
     assert all((luminance(paper) < 0.05) == dark for text, _, paper in texts if text != "Open the portal")
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", WITH_A_LICENSE)
 def test_the_button_is_large_enough_to_touch(template: str) -> None:
     style = re.search(r'<a href="\{\{ portal_url \}\}"[^>]*style="([^"]*)"', compiled(template))
     assert style
@@ -138,7 +143,7 @@ def test_the_button_is_large_enough_to_touch(template: str) -> None:
     assert line + 2 * int(values["padding"].split()[0].removesuffix("px")) >= TARGET_HEIGHT
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", EVERY_VARIANT)
 def test_a_screen_reader_finds_language_title_and_heading(template: str) -> None:
     html = compiled(template)
     assert html.startswith('<!doctype html><html lang="en"')
@@ -148,4 +153,4 @@ def test_a_screen_reader_finds_language_title_and_heading(template: str) -> None
     assert [table for table in tables if 'role="presentation"' not in table] == [
         table for table in tables if "table-layout:auto" in table
     ]
-    assert html.count('<th scope="row"') == 1
+    assert html.count('<th scope="row"') == (template in WITH_A_LICENSE)

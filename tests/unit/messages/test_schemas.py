@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nolapse.messages.schemas import MASK, ReminderVariables, mask
+from nolapse.messages.schemas import (
+    MASK,
+    AnniversaryVariables,
+    EscalationVariables,
+    GreetingVariables,
+    ReminderVariables,
+    mask,
+)
 
 VALUES: dict[str, object] = {
     "clinic_name": "Cedar Valley Clinic",
@@ -58,14 +65,29 @@ def test_the_portal_is_https_or_loopback(url: str) -> None:
     assert ReminderVariables(**{**VALUES, "portal_url": url}).portal_url == url
 
 
-def test_every_field_but_the_state_is_needed() -> None:
+def test_every_field_is_needed() -> None:
     for field in VALUES:
         rest = {name: value for name, value in VALUES.items() if name != field}
-        if field == "state":
-            assert ReminderVariables(**rest).state is None
-        else:
-            with pytest.raises(ValidationError):
-                ReminderVariables(**rest)
+        with pytest.raises(ValidationError):
+            ReminderVariables(**rest)
+
+
+def test_a_supervisor_is_told_whose_license_it_is() -> None:
+    assert EscalationVariables(**VALUES, holder_name="Pat Doe").panel()[0] == ("Holder", "Pat Doe")
+    for nobody in (None, " ", 7):
+        with pytest.raises(ValidationError):
+            EscalationVariables(**VALUES, holder_name=nobody)
+
+
+def test_a_birthday_knows_no_years() -> None:
+    with pytest.raises(ValidationError):
+        GreetingVariables(clinic_name="Cedar Valley Clinic", full_name="Pat Doe", years=41)
+
+
+@pytest.mark.parametrize("years", [None, 0, -1, "5", 5.0, True])
+def test_an_anniversary_counts_whole_years(years: object) -> None:
+    with pytest.raises(ValidationError):
+        AnniversaryVariables(clinic_name="Cedar Valley Clinic", full_name="Pat Doe", years=years)
 
 
 def test_variables_do_not_change() -> None:

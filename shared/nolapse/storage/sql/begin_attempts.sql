@@ -11,7 +11,7 @@ claimed AS (
   SET status = 'SENDING', attempt_count = attempt_count + 1, updated_at = :now
   FROM wanted
   WHERE (schedule.idempotency_key, schedule.scheduled_at) = (wanted.idempotency_key, wanted.scheduled_at)
-    AND status = 'QUEUED'
+    AND status = 'QUEUED' AND schedule.scheduled_at <= :now
     AND send_by > :answer_by
     AND NOT EXISTS (
       SELECT FROM notification_outbox AS earlier
@@ -25,18 +25,21 @@ attempt AS (
     template)
   SELECT
     idempotency_key, claimed.tenant_id, attempt_count, scheduled_at, :now, :lease_until, 'EMAIL', :provider,
-    coalesce(clinicians.email, tenants.contact_email), CASE WHEN late THEN 'late' ELSE template END
+    coalesce(clinicians.email, tenants.contact_email), template
   FROM claimed
   JOIN clinicians USING (tenant_id, clinician_id)
   JOIN tenants USING (tenant_id)
   RETURNING attempt_id, idempotency_key, attempt_number, recipient, template
 )
 SELECT
-  attempt_id, idempotency_key, attempt_number, recipient, attempt.template, late,
-  tenants.name AS clinic_name, license_type, state, license_number, expires_on,
-  coalesce(clinicians.timezone, tenants.timezone) AS zone
+  attempt_id, idempotency_key, attempt_number, recipient, attempt.template, late, occasion_date,
+  tenants.name AS clinic_name, person.full_name, holder.full_name AS holder_name,
+  license_type, state, license_number, person_dates.on_date AS first_date,
+  coalesce(person.timezone, tenants.timezone) AS zone
 FROM attempt
 JOIN claimed USING (idempotency_key)
-JOIN clinicians USING (tenant_id, clinician_id)
-JOIN licenses USING (tenant_id, license_id)
 JOIN tenants USING (tenant_id)
+JOIN clinicians AS person USING (clinician_id)
+LEFT JOIN licenses USING (license_id)
+LEFT JOIN person_dates USING (person_date_id)
+JOIN clinicians AS holder ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id)

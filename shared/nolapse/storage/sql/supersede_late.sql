@@ -6,6 +6,7 @@ SET status = 'SUPPRESSED', reason = 'superseded by a more urgent reminder',
 WHERE older.scheduled_at <= :now AND older.status = 'LATE_PENDING' AND older.claimed_at IS NULL AND older.send_by IS NOT NULL
   AND EXISTS (
     SELECT FROM notification_schedule AS newer
-    WHERE (newer.tenant_id, newer.license_id) = (older.tenant_id, older.license_id)
+    WHERE (newer.tenant_id, newer.license_id, newer.clinician_id)
+        = (older.tenant_id, older.license_id, older.clinician_id)
       AND newer.scheduled_at > older.scheduled_at AND newer.scheduled_at <= :now
       AND newer.status NOT IN ('PENDING', 'CANCELLED', 'SUPPRESSED'))

@@ -1,0 +1,11 @@
+-- Of the given dates what has been told, is under way or was dropped with a reason, whenever that was.
+-- Walks notification_schedule_by_license and notification_schedule_by_person_date.
+SELECT license_id AS subject_id, event, occurrence, clinician_id
+FROM notification_schedule
+WHERE tenant_id = ANY (CAST(:tenants AS uuid[])) AND license_id = ANY (CAST(:subjects AS uuid[]))
+  AND status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED')
+UNION ALL
+SELECT person_date_id, event, occurrence, clinician_id
+FROM notification_schedule
+WHERE person_date_id = ANY (CAST(:subjects AS uuid[]))
+  AND status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED')
