@@ -33,7 +33,7 @@ def imports(register: Register, tmp_path: Path) -> Import:
     """Import a register's text for tenant `clinic`, planning as the product does."""
     limits = bounds(NOW, horizon_months=13, lookback_days=14)
 
-    def replan_for_real(connection: Connection, tenant_id: UUID) -> None:
+    def replan_for_real(connection: Connection, tenant_id: UUID | None) -> None:
         plan(connection, limits, tenant_id=tenant_id)
 
     def run(
@@ -147,7 +147,7 @@ def test_importing_again_changes_nothing(register: Register, imports: Import) ->
     imports(content)
     before = register.rows(ROW_VERSIONS)
 
-    def replan(_connection: Connection, _tenant: UUID) -> None:
+    def replan(_connection: Connection, _tenant: UUID | None) -> None:
         pytest.fail("nothing moved")
 
     report = imports(content, now=NOW + timedelta(days=1), replan=replan)
@@ -344,7 +344,7 @@ def test_an_import_that_fails_leaves_everything_as_it_was(register: Register, im
     register.tenant()
     imports(HEADER + "A1,RN,TX,2027-01-31,,P1,Ada,\n")
 
-    def replan(_connection: Connection, _tenant: UUID) -> None:
+    def replan(_connection: Connection, _tenant: UUID | None) -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):

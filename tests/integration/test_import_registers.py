@@ -47,7 +47,7 @@ EXPECTED = [
 def load(register: Register, file: str, tenant: str, rejects: Path) -> ImportReport:
     limits = bounds(NOW, horizon_months=13, lookback_days=14)
 
-    def replan(connection: Connection, tenant_id: UUID) -> None:
+    def replan(connection: Connection, tenant_id: UUID | None) -> None:
         plan(connection, limits, tenant_id=tenant_id)
 
     found = survey(REGISTERS / file)

@@ -38,7 +38,7 @@ def import_register(
     """Import a surveyed register and plan what it calls for, in one transaction. Raises ImportRefused."""
     limits = bounds(now, horizon_months=horizon_months, lookback_days=lookback_days)
 
-    def replan(connection: Connection, tenant_id: UUID) -> None:
+    def replan(connection: Connection, tenant_id: UUID | None) -> None:
         plan(connection, limits, tenant_id=tenant_id)
 
     return import_records(

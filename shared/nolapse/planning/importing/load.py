@@ -25,8 +25,9 @@ from nolapse.planning.importing.survey import Survey
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 
-# Called once for every tenant whose licences or people changed, in the import's transaction.
-Replan = Callable[[Connection, UUID], None]
+# Called once, in the import's transaction, where licences or people changed: for their tenant, or for all (None) where
+# more than one is concerned. One statement, since two would wait for rows under the audit's lock.
+Replan = Callable[[Connection, UUID | None], None]
 
 
 class Change(NamedTuple):
@@ -155,8 +156,8 @@ def _merge(connection: Connection, rejected: RejectsFile, now: datetime) -> Merg
 
 def _replan(connection: Connection, changes: list[Change], replan: Replan) -> tuple[UUID, ...]:
     moved = tuple(sorted({change.tenant_id for change in changes if change.new or change.changed}))
-    for tenant_id in moved:
-        replan(connection, tenant_id)
+    if moved:
+        replan(connection, moved[0] if len(moved) == 1 else None)
     return moved
 
 

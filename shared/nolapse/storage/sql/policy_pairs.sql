@@ -11,7 +11,7 @@ draft AS (
 settled AS (
   SELECT DISTINCT coalesce(license_id, person_date_id) AS subject_id, event, occurrence, clinician_id
   FROM notification_schedule
-  WHERE status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED')
+  WHERE (status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED') OR (status = 'CANCELLED' AND claimed_at IS NOT NULL))
     AND reason IS DISTINCT FROM 'window closed before the lookback'
 ),
 pair AS MATERIALIZED (

@@ -9,7 +9,7 @@ WITH
 settled AS (
   SELECT subject_id, event, occurrence, clinician_id
   FROM notification_schedule
-  WHERE status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED')
+  WHERE (status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED') OR (status = 'CANCELLED' AND claimed_at IS NOT NULL))
     AND (CAST(:tenant_id AS uuid) IS NULL OR tenant_id = CAST(:tenant_id AS uuid))
 )
 SELECT

@@ -3,9 +3,9 @@
 SELECT license_id AS subject_id, event, occurrence, clinician_id
 FROM notification_schedule
 WHERE tenant_id = ANY (CAST(:tenants AS uuid[])) AND license_id = ANY (CAST(:subjects AS uuid[]))
-  AND status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED')
+  AND (status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED') OR (status = 'CANCELLED' AND claimed_at IS NOT NULL))
 UNION ALL
 SELECT person_date_id, event, occurrence, clinician_id
 FROM notification_schedule
 WHERE person_date_id = ANY (CAST(:subjects AS uuid[]))
-  AND status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED')
+  AND (status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED') OR (status = 'CANCELLED' AND claimed_at IS NOT NULL))
