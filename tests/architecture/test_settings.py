@@ -36,6 +36,7 @@ COMPLETE = {
     "HORIZON_MONTHS": "13",
     "LOOKBACK_DAYS": "14",
     "LATE_SPACING_HOURS": "4",
+    "LATE_PER_TENANT_HOUR": "1000",
     "QUIET_FROM": "20:00",
     "QUIET_UNTIL": "08:00",
     "SCAN_LIMIT": "600",
