@@ -118,7 +118,7 @@ def print_report(
     console.print(
         Panel(
             f"{verdict}\nEvery message as its reader sees it: [link={page.as_uri()}]{page}[/]\n"
-            f"Rejected rows and warnings:           {rejects}",
+            f"Rejected rows and warnings:          {rejects}",
             expand=False,
         )
     )
