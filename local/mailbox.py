@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from local.mailbox_charts import Chart, Series, messages_per_day, messages_per_hour
+from local.pages import MAILBOX, templates
 
-TEMPLATE_FOLDER = Path(__file__).parent / "mailbox_templates"
 TONES = {"PRIMARY": "primary", "SECONDARY": "secondary", "PAST_DUE": "past-due"}
 
 
@@ -88,10 +88,10 @@ def write_mailbox(messages: Sequence[MailboxMessage], target: Path) -> Path:
     # Oldest first, so that a message keeps its file as later ones arrive.
     ordered = sorted(messages, key=lambda message: (message.sent_at, message.key))
     files = [(f"messages/{number:05}.html", message) for number, message in enumerate(ordered, start=1)]
-    pages = _environment()
+    pages = templates(MAILBOX)
     (target / "messages").mkdir(parents=True, exist_ok=True)
     for name in ("mailbox.css", "mailbox.js"):
-        _replace(target / name, (TEMPLATE_FOLDER / name).read_text(encoding="utf-8"))
+        _replace(target / name, (MAILBOX / name).read_text(encoding="utf-8"))
     message_page = pages.get_template("message.html")
     for file, message in files:
         _replace(target / file, message_page.render(message=message))
@@ -141,13 +141,3 @@ def _replace(path: Path, content: str) -> Path:
     draft = path.with_suffix(path.suffix + ".part")
     draft.write_text(content, encoding="utf-8")
     return draft.replace(path)
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATE_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

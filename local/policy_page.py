@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from local.pages import MAILBOX, templates
 from nolapse.planning.policies.diff import CHANGES, Day, PolicyDiff
 
-TEMPLATES = Path(__file__).parent / "mailbox_templates"
 PLOT_WIDTH = 720
 PLOT_HEIGHT = 180
 
@@ -61,15 +59,16 @@ def chart(days: Sequence[Day]) -> DayChart:
 
 
 def write_page(path: Path, name: str, found: PolicyDiff) -> None:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("policy.html").render(
-        name=name,
-        found=found,
-        meaning=CHANGES,
-        chart=chart(found.days) if found.days else None,
-        css=(TEMPLATES / "mailbox.css").read_text(encoding="utf-8"),
+    page = (
+        templates(MAILBOX)
+        .get_template("policy.html")
+        .render(
+            name=name,
+            found=found,
+            meaning=CHANGES,
+            chart=chart(found.days) if found.days else None,
+            css=(MAILBOX / "mailbox.css").read_text(encoding="utf-8"),
+        )
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Engine, text
 
+from local.pages import HERE, MAILBOX, templates, write_page
 from nolapse.planning.findings import EXPLANATION, ReconcileReport
 
-TEMPLATES = (Path(__file__).parent / "reconcile_templates", Path(__file__).parent / "mailbox_templates")
+TEMPLATES = (HERE / "reconcile_templates", MAILBOX)
 PLOT_WIDTH = 720
 PLOT_HEIGHT = 160
 MOST_RUNS = 60
@@ -62,13 +62,7 @@ def load_run(engine: Engine, at: datetime, report: ReconcileReport) -> Run:
 
 def write_reconciliation(run: Run, page: Path) -> Path:
     """Write the page, which needs no other file; what was there is replaced."""
-    pages = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    pages = templates(*TEMPLATES)
     findings = run.report.findings
     html = pages.get_template("reconcile.html").render(
         run=run,
@@ -79,9 +73,7 @@ def write_reconciliation(run: Run, page: Path) -> Path:
         held=sum(finding.held for finding in findings),
         left=sum(finding.left for finding in findings),
     )
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(html, encoding="utf-8")
-    return page
+    return write_page(page, html)
 
 
 def _chart(past: Sequence[tuple[datetime, int]]) -> Chart:

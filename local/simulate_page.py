@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from local.pages import HERE, MAILBOX, templates, write_page
 from nolapse.domain.feasibility import Day, Outlook, rate_needed
 
-TEMPLATES = (Path(__file__).parent / "simulate_templates", Path(__file__).parent / "mailbox_templates")
+TEMPLATES = (HERE / "simulate_templates", MAILBOX)
 PLOT_WIDTH = 1100
 PLOT_HEIGHT = 260
 # A capacity far above every bar would press them flat: it is named in the legend instead.
@@ -70,18 +69,10 @@ class Chart:
 
 def write_simulation(simulation: Simulation, page: Path) -> Path:
     """Write the page, which needs no other file; what was there is replaced."""
-    pages = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    pages = templates(*TEMPLATES)
     charts = [chart(channel, outlook, simulation.days) for channel, outlook in simulation.channels.items()]
     html = pages.get_template("simulation.html").render(simulation=simulation, charts=charts)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(html, encoding="utf-8")
-    return page
+    return write_page(page, html)
 
 
 def chart(channel: str, outlook: Outlook, days: Sequence[date]) -> Chart:
