@@ -7,14 +7,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection, text
 
 from cli.target import DatabaseOption, open_target
 from local.stack import planning_limits
 from nolapse.domain.errors import NolapseError
 from nolapse.domain.zones import pinned_zone
 from nolapse.planning.plan import bounds
-from nolapse.planning.timeline import Entry, Subject, find_license, find_person
+from nolapse.planning.timeline import Entry, find_license, find_person
 from nolapse.planning.timeline import timeline as timeline_of
 
 STYLES = {
@@ -22,7 +21,6 @@ STYLES = {
     "SUPPRESSED": "dim", "LATE_PENDING": "yellow", "QUEUED": "cyan", "SENDING": "cyan",
 }  # fmt: skip
 PROBLEM = "bold red"
-TENANT = text("SELECT tenant_id FROM tenants WHERE slug = :slug")
 
 
 def timeline(
@@ -31,6 +29,9 @@ def timeline(
         str | None, typer.Option(metavar="ID", help="Ours, or what the tenant's own systems call them.")
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Slug, where several tenants have such a one.")] = None,
+    license_type: Annotated[
+        str | None, typer.Option("--type", help="The licence's type, where several have the number.")
+    ] = None,
     years: Annotated[int, typer.Option(min=1, max=20, help="How far to look ahead.")] = 3,
     history: Annotated[bool, typer.Option("--history", help="Each attempt and transition too.")] = False,
     database: DatabaseOption = None,
@@ -46,7 +47,10 @@ def timeline(
     ).horizon
     try:
         with open_target(database).engine.begin() as connection:
-            subject = _subject(connection, license_number, person, tenant)
+            if license_number is not None:
+                subject = find_license(connection, license_number, tenant=tenant, license_type=license_type)
+            else:
+                subject = find_person(connection, str(person), tenant=tenant)
             entries = timeline_of(
                 connection,
                 subject,
@@ -80,15 +84,6 @@ def timeline_table(entries: list[Entry], now: datetime, *, history: bool) -> Tab
             "\n".join(_story(entry, history)),
         )
     return table
-
-
-def _subject(
-    connection: Connection, license_number: str | None, person: str | None, tenant: str | None
-) -> Subject:
-    tenant_id = connection.scalar(TENANT, {"slug": tenant}) if tenant else None
-    if license_number is not None:
-        return find_license(connection, license_number, tenant_id)
-    return find_person(connection, str(person), tenant_id)
 
 
 def _window(entry: Entry) -> str:

@@ -11,16 +11,23 @@ from sqlalchemy import Connection, Row, text
 from nolapse.domain.errors import NolapseError
 from nolapse.storage.statements import statement
 
+MOST_LABELS = 8
 HOLDERS = text("""
-SELECT license_id, clinician_id
+SELECT license_id, clinician_id, concat_ws(', ', slug, license_type, state) AS label
 FROM licenses
-WHERE license_number = :number AND (CAST(:tenant AS uuid) IS NULL OR tenant_id = CAST(:tenant AS uuid))
+JOIN tenants USING (tenant_id)
+WHERE license_number = :number
+  AND (CAST(:tenant AS text) IS NULL OR slug = CAST(:tenant AS text))
+  AND (CAST(:license_type AS text) IS NULL OR license_type = CAST(:license_type AS text))
+ORDER BY label
 """)
 PEOPLE = text("""
-SELECT clinician_id
+SELECT clinician_id, slug AS label
 FROM clinicians
+JOIN tenants USING (tenant_id)
 WHERE (CAST(clinician_id AS text) = :person OR external_id = :person)
-  AND (CAST(:tenant AS uuid) IS NULL OR tenant_id = CAST(:tenant AS uuid))
+  AND (CAST(:tenant AS text) IS NULL OR slug = CAST(:tenant AS text))
+ORDER BY label
 """)
 
 
@@ -33,10 +40,13 @@ class NobodyFound(NolapseError):
 
 
 class Ambiguous(NolapseError):
-    """Several licences or people go by this name: a tenant decides."""
+    """Several licences or people go by this name: the tenant or the licence's type decides."""
 
-    def __init__(self, wanted: str, found: int) -> None:
-        super().__init__(f"{found} are found under {wanted!r}: name the tenant too")
+    def __init__(self, wanted: str, labels: Sequence[str]) -> None:
+        shown = "; ".join(labels[:MOST_LABELS]) + ("; …" if len(labels) > MOST_LABELS else "")
+        super().__init__(
+            f"{len(labels)} are found under {wanted!r} ({shown}): say which with --tenant SLUG or --type TYPE"
+        )
         self.wanted = wanted
 
 
@@ -93,16 +103,20 @@ class Entry:
     transitions: Sequence[Transition]
 
 
-def find_license(connection: Connection, number: str, tenant_id: UUID | None = None) -> Subject:
-    """Raises NobodyFound, Ambiguous."""
-    rows = connection.execute(HOLDERS, {"number": number, "tenant": tenant_id}).all()
+def find_license(
+    connection: Connection, number: str, *, tenant: str | None = None, license_type: str | None = None
+) -> Subject:
+    """`tenant` is a slug. Raises NobodyFound, Ambiguous."""
+    rows = connection.execute(
+        HOLDERS, {"number": number, "tenant": tenant, "license_type": license_type}
+    ).all()
     row = _only(rows, number)
     return Subject(row.clinician_id, row.license_id)
 
 
-def find_person(connection: Connection, person: str, tenant_id: UUID | None = None) -> Subject:
+def find_person(connection: Connection, person: str, *, tenant: str | None = None) -> Subject:
     """By id, or by what the tenant's own systems call them. Raises NobodyFound, Ambiguous."""
-    rows = connection.execute(PEOPLE, {"person": person, "tenant": tenant_id}).all()
+    rows = connection.execute(PEOPLE, {"person": person, "tenant": tenant}).all()
     return Subject(_only(rows, person).clinician_id)
 
 
@@ -130,7 +144,7 @@ def _only(rows: Sequence[Row[Any]], wanted: str) -> Row[Any]:
     if not rows:
         raise NobodyFound(wanted)
     if len(rows) > 1:
-        raise Ambiguous(wanted, len(rows))
+        raise Ambiguous(wanted, [row.label for row in rows])
     return rows[0]
 
 
