@@ -174,7 +174,7 @@ def test_an_unknown_or_ambiguous_name_is_refused(register: Register) -> None:
     with register.database.engine.connect() as connection:
         with pytest.raises(NobodyFound, match="'RN-0'"):
             find_license(connection, "RN-0")
-        with pytest.raises(Ambiguous, match="2 are found .* \\(east, RN, NY; west, RN, NY\\)"):
+        with pytest.raises(Ambiguous, match=r"2 are found .* \(east, RN, NY; west, RN, NY\)"):
             find_license(connection, "RN-1234567")
         with pytest.raises(NobodyFound):
             find_license(connection, "RN-1234567", tenant="west", license_type="MD")
