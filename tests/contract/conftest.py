@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from threading import Thread
 
@@ -19,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from local.doubles.faults import FaultQueue
 from local.doubles.sendgrid import SendGridDouble
-from nolapse.domain.messages import Email, Rendered
+from nolapse.domain.messages import Email, Rendered, Sought
 from nolapse.providers.protocol import EmailProvider
 from nolapse.providers.sendgrid import SendGrid
 
@@ -58,6 +59,16 @@ class Rig:
     @cached_property
     def provider(self) -> EmailProvider:
         return self.provider_at(self.double.url, 10)
+
+    def sought(self, email: Email, since: dt.datetime | None = None) -> Sought:
+        return Sought(
+            key=email.key,
+            attempt_id=email.attempt_id,
+            to=email.to,
+            since=since or self.clock.now,
+            sender=email.sender,
+            body_sha256=sha256(email.content.text.encode()).digest(),
+        )
 
 
 @pytest.fixture(params=sorted(VENDORS))

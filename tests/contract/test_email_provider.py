@@ -40,7 +40,7 @@ class TestAccepted:
     def test_the_probe_finds_it_under_the_same_id(self, rig: Any, email: Email) -> None:
         outcome = rig.provider.send(email)
         assert isinstance(outcome, Accepted)
-        assert rig.provider.probe(email.key, email.to, rig.clock.now) == outcome
+        assert rig.provider.probe(rig.sought(email)) == outcome
 
     def test_what_arrives_is_what_was_meant(self, rig: Any, email: Email) -> None:
         outcome = rig.provider.send(email)
@@ -182,7 +182,7 @@ class TestAnswerLost:
             outcome = rig.provider_at(rig.double.url, TIMEOUT).send(email)
         assert isinstance(outcome, Unknown)
         assert len(rig.double.messages()) == taken
-        found = rig.provider.probe(email.key, email.to, rig.clock.now)
+        found = rig.provider.probe(rig.sought(email))
         assert isinstance(found, Accepted if taken else NotFound)
 
     def test_a_redirect_does_not_take_the_key_along(self, rig: Any, email: Email) -> None:
@@ -210,12 +210,11 @@ class TestRejected:
 
 class TestProbe:
     def test_nothing_sent(self, rig: Any, email: Email) -> None:
-        assert rig.provider.probe(email.key, email.to, rig.clock.now) == NotFound()
-        assert rig.provider.probe(email.key, email.to, None) == NotFound()
+        assert rig.provider.probe(rig.sought(email)) == NotFound()
 
     def test_another_key_to_the_same_person(self, rig: Any, email: Email, another: Email) -> None:
         rig.provider.send(another)
-        assert rig.provider.probe(email.key, email.to, rig.clock.now) == NotFound()
+        assert rig.provider.probe(rig.sought(email)) == NotFound()
 
     @pytest.mark.parametrize(
         "fault",
@@ -237,12 +236,12 @@ class TestProbe:
         rig.provider.send(email)
         rig.faults.inject(fault)
         with within(2 * TIMEOUT):
-            found = rig.provider_at(rig.double.url, TIMEOUT).probe(email.key, email.to, rig.clock.now)
+            found = rig.provider_at(rig.double.url, TIMEOUT).probe(rig.sought(email))
         assert isinstance(found, Unknown)
 
     def test_refused_connection(self, rig: Any, email: Email, closed_port: int) -> None:
         provider = rig.provider_at(f"http://127.0.0.1:{closed_port}", TIMEOUT)
-        assert provider.probe(email.key, email.to, None) == Unknown(f"{provider.name}:ConnectionRefusedError")
+        assert provider.probe(rig.sought(email)) == Unknown(f"{provider.name}:ConnectionRefusedError")
 
 
 class TestDiscretion:
@@ -271,7 +270,7 @@ class TestDiscretion:
         words = {"to": email.to, "subject": email.content.subject, "secret": rig.secret}[quoted]
         body = {"errors": [{"message": f"no: {words}", "field": words, "help": words}], "message": words}
         rig.faults.inject(faults.answer(status, body=body), faults.answer(status, body=body))
-        outcomes = rig.provider.send(email), rig.provider.probe(email.key, email.to, None)
+        outcomes = rig.provider.send(email), rig.provider.probe(rig.sought(email))
         self.assert_discreet(rig, email, repr(outcomes) + caplog.text)
 
     @pytest.mark.parametrize("fault", [fault for fault, _ in ANSWER_LOST])
@@ -285,7 +284,7 @@ class TestDiscretion:
     def test_when_all_goes_well(
         self, rig: Any, email: Email, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        outcomes = rig.provider.send(email), rig.provider.probe(email.key, email.to, None)
+        outcomes = rig.provider.send(email), rig.provider.probe(rig.sought(email))
         self.assert_discreet(rig, email, repr(outcomes) + caplog.text + "".join(capfd.readouterr()))
 
 

@@ -1,5 +1,6 @@
 """What is SendGrid's own in the provider: the request it makes, its error fields, its log."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -89,17 +90,17 @@ class TestLog:
         self, rig: Any, email: Email, message_id: str | None
     ) -> None:
         rig.faults.inject(faults.answer(200, body={"messages": [{"sg_message_id": message_id}]}))
-        assert rig.provider.probe(email.key, email.to, None) == Unknown("sendgrid:ValueError")
+        assert rig.provider.probe(rig.sought(email)) == Unknown("sendgrid:ValueError")
 
     def test_silence_is_no_proof_for_a_message_older_than_the_log(self, rig: Any, email: Email) -> None:
         sent_at = rig.clock.now
         rig.provider.send(email)
         rig.clock.now += timedelta(days=29)
-        assert isinstance(rig.provider.probe(email.key, email.to, sent_at), Accepted)
+        assert isinstance(rig.provider.probe(rig.sought(email, since=sent_at)), Accepted)
         rig.clock.now += timedelta(days=1)
-        assert rig.provider.probe(email.key, email.to, sent_at) == Unknown("sendgrid:log-expired")
-        assert rig.provider.probe(email.key, email.to, rig.clock.now) == NotFound()
+        assert rig.provider.probe(rig.sought(email, since=sent_at)) == Unknown("sendgrid:log-expired")
+        assert rig.provider.probe(rig.sought(email)) == NotFound()
 
     def test_an_address_spelt_otherwise_is_found_all_the_same(self, rig: Any, email: Email) -> None:
         outcome = rig.provider.send(email)
-        assert rig.provider.probe(email.key, email.to.upper(), rig.clock.now) == outcome
+        assert rig.provider.probe(rig.sought(replace(email, to=email.to.upper()))) == outcome

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from nolapse.delivery.attempts import record
 from nolapse.domain.calendar import Window, next_allowed
+from nolapse.domain.messages import Sought
 from nolapse.domain.retries import Verdict, judge
 from nolapse.domain.states import Status
 from nolapse.providers.protocol import EmailProvider
@@ -85,9 +86,13 @@ def _probe(
     providers: Mapping[str, EmailProvider], attempts: Sequence[Any], now: datetime
 ) -> list[tuple[UUID, Verdict]]:
     def ask(attempt: Any) -> tuple[UUID, Verdict]:
-        answer = providers[attempt.provider].probe(
-            attempt.idempotency_key.hex(), attempt.recipient, attempt.started_at
+        sought = Sought(
+            key=attempt.idempotency_key.hex(),
+            attempt_id=str(attempt.attempt_id),
+            to=attempt.recipient,
+            since=attempt.started_at,
         )
+        answer = providers[attempt.provider].probe(sought)
         return attempt.attempt_id, judge(
             answer, attempt_number=attempt.attempt_number, late=attempt.late, now=now, jitter=0
         )

@@ -28,9 +28,13 @@ class RetrySafe:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The request left and its answer is missing or untrustworthy (timeout, 5xx): ask before trying again."""
+    """The request left and its answer is missing or untrustworthy (timeout, 5xx): ask before trying again.
+
+    `handle`: what the vendor had called the message by then, for the probe.
+    """
 
     code: str
+    handle: str | None = None
 
 
 Outcome = Accepted | Rejected | RetrySafe | Unknown

@@ -1,13 +1,14 @@
 """What every vendor must answer: one try to send, and whether an earlier try was taken."""
 
-from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from nolapse.domain.messages import Email
+from nolapse.domain.messages import Email, Sought
 from nolapse.domain.outcomes import Outcome, ProbeResult
 
+Message_contra = TypeVar("Message_contra", contravariant=True)
 
-class EmailProvider(Protocol):
+
+class Provider(Protocol[Message_contra]):
     """Neither method raises for what a vendor or a network does: that is an outcome.
 
     Codes of outcomes begin with the provider's name, and never carry an address or a vendor's free text.
@@ -16,11 +17,14 @@ class EmailProvider(Protocol):
     @property
     def name(self) -> str: ...
 
-    def send(self, email: Email) -> Outcome: ...
+    def send(self, message: Message_contra, /) -> Outcome: ...
 
-    def probe(self, key: str, to: str, since: datetime | None) -> ProbeResult:
-        """Whether the vendor took a message with this key, sent to `to` at `since` or later.
+    def probe(self, sought: Sought, /) -> ProbeResult:
+        """Whether the vendor took this message.
 
-        NotFound only where the vendor's records would show the message; Unknown where they can't tell.
+        NotFound only where the vendor's records would show it; Unknown where they can't tell.
         """
         ...
+
+
+EmailProvider = Provider[Email]

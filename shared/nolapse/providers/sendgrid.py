@@ -18,7 +18,7 @@ from urllib.request import OpenerDirector, Request
 import python_http_client
 from sendgrid import SendGridAPIClient
 
-from nolapse.domain.messages import Email
+from nolapse.domain.messages import Email, Sought
 from nolapse.domain.outcomes import Accepted, NotFound, Outcome, ProbeResult, Rejected, RetrySafe, Unknown
 from nolapse.providers.deadline_transport import ConnectError, build_opener
 from nolapse.providers.retry_after import retry_delay, server_time
@@ -75,14 +75,14 @@ class SendGrid:
             return Unknown(f"sendgrid:{answer.status_code}:unconfirmed")
         return Accepted(message_id)
 
-    def probe(self, key: str, to: str, since: datetime | None) -> ProbeResult:  # noqa: ARG002
+    def probe(self, sought: Sought) -> ProbeResult:
         """Search the Email Logs of 30 days: a weak proof, for a message shows there some time after its 202.
 
         By category alone: the key is unique by itself, and the log compares addresses case by case, so a
         respelt one would look unsent and be sent twice.
         https://www.twilio.com/docs/sendgrid/api-reference/email-logs/filter-all-messages
         """
-        search = {"query": f"categories IN ('{key}')", "limit": 1}
+        search = {"query": f"categories IN ('{sought.key}')", "limit": 1}
         try:
             answer = self._api.logs.post(request_body=search)
             message_id = _first_message_id(json.loads(answer.body))
@@ -94,7 +94,7 @@ class SendGrid:
             return Unknown(_code(error))
         if message_id:
             return Accepted(message_id)
-        return Unknown("sendgrid:log-expired") if _outlived(since, answer.headers) else NotFound()
+        return Unknown("sendgrid:log-expired") if _outlived(sought.since, answer.headers) else NotFound()
 
 
 class _Client(python_http_client.Client):  # type: ignore[misc]
@@ -181,9 +181,9 @@ def _first_message_id(found: Any) -> str | None:
     return message_id
 
 
-def _outlived(since: datetime | None, headers: Message) -> bool:
+def _outlived(since: datetime, headers: Message) -> bool:
     now = server_time(headers)
-    return since is not None and (now is None or now - since >= _LOG_RETENTION)
+    return now is None or now - since >= _LOG_RETENTION
 
 
 def _code(error: Exception) -> str:
