@@ -50,9 +50,9 @@ INSERT INTO licenses (tenant_id, clinician_id, license_type, state, license_numb
 SELECT tenant_id, clinician_id, 'RN', 'CA', external_id, date '2027-01-26' + mod(CAST(external_id AS integer), 280)
 FROM clinicians
 """)
-COLUMNS = """idempotency_key, tenant_id, clinician_id, license_id, person_date_id, policy_id, policy_version,
-  attempt_count, late, occurrence, occasion_date, channels, scheduled_at, window_end, next_attempt_at, send_by,
-  claimed_at, created_at, updated_at, status, occasion, event, template, reason"""
+COLUMNS = """idempotency_key, tenant_id, clinician_id, license_id, person_date_id, medication_id, policy_id,
+  policy_version, attempt_count, late, occurrence, occasion_date, channels, perishable, unless_event, scheduled_at,
+  window_end, next_attempt_at, send_by, claimed_at, created_at, updated_at, status, occasion, event, template, reason"""
 
 
 def main() -> None:

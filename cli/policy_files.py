@@ -20,6 +20,8 @@ class PolicyLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own way: by first character
         "~": [("tag:yaml.org,2002:null", re.compile(r"^~$"))],
+        "t": [("tag:yaml.org,2002:bool", re.compile(r"^true$"))],
+        "f": [("tag:yaml.org,2002:bool", re.compile(r"^false$"))],
         "n": [("tag:yaml.org,2002:null", re.compile(r"^null$"))],
         "": [("tag:yaml.org,2002:null", re.compile(r"^$"))],
         **{

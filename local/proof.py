@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from local.doubles.received import ReceivedEmail
-from nolapse.domain.calendar import Expected, expected_notifications, next_allowed
+from nolapse.domain.calendar import Expected, next_allowed
 from nolapse.storage.dates import load_dates
 from nolapse.storage.policies import load_policies
 
@@ -102,12 +102,8 @@ def _called_for(engine: Engine, start: datetime, end: datetime, rules: Rules) ->
     with engine.connect() as connection:
         policies = load_policies(connection)
         for dated in load_dates(connection):
-            if dated.occasion is None:
-                continue
             policy = policies.for_(dated.tenant_id, dated.kind, dated.license_type, dated.state)
-            for expected in expected_notifications(
-                dated.occasion, policy, since=start - rules.lookback, until=end
-            ):
+            for expected in dated.calls_for(policy, since=start - rules.lookback, until=end):
                 yield Called(expected, dated.subject_id)
 
 

@@ -8,10 +8,16 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from nolapse.domain.recurrence import Recurrence
+from nolapse.planning.medications import Prescription, prescribe
 from nolapse.planning.plan import PlanReport, bounds, plan
 from tests.conftest import Database
 
 NOW = datetime(2026, 10, 26, tzinfo=UTC)
+DAILY = Prescription(
+    "your tablets",
+    Recurrence.read("DTSTART;TZID=America/New_York:20261001T080000\nRRULE:FREQ=DAILY;BYHOUR=8,20"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,12 @@ class Register:
         limits = bounds(now, horizon_months=13, lookback_days=14, promised=promised)
         with self.database.engine.begin() as connection:
             return plan(connection, limits, **scope)
+
+    def prescribe(self, clinician: UUID, prescription: Prescription, now: datetime = NOW) -> UUID:
+        limits = bounds(now, horizon_months=13, lookback_days=14)
+        with self.database.engine.begin() as connection:
+            medication, _ = prescribe(connection, clinician, prescription, limits)
+        return medication
 
     def _insert(self, sql: str, **parameters: Any) -> UUID:
         with self.database.engine.begin() as connection:

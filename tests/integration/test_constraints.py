@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from tests.integration.conftest import NOW, Register
+from tests.integration.conftest import DAILY, NOW, Register
 
 # By constraint, a change that would make a good row bad in just that way.
 REFUSED = {
@@ -25,6 +25,17 @@ REFUSED = {
     "clinicians_check": "UPDATE clinicians SET supervisor_id = clinician_id",
     "person_dates_kind_check": "UPDATE person_dates SET kind = 'LICENSE_EXPIRY'",
     "person_dates_on_date_check": "UPDATE person_dates SET on_date = '1899-12-31'",
+    "medications_check": "UPDATE medications SET caregiver_id = clinician_id",
+    "medications_label_check": "UPDATE medications SET label = ''",
+    "medications_starts_at_check": "UPDATE medications SET starts_at = '1969-12-31'",
+    "medications_rrule_check": "UPDATE medications SET rrule = 'daily'",
+    "medications_lateness_check": "UPDATE medications SET lateness = 'MAYBE'",
+    "medications_on_time_minutes_check": "UPDATE medications SET on_time_minutes = 0",
+    "medications_safe_minutes_check": "UPDATE medications SET safe_minutes = 2000",
+    "medications_least_gap_minutes_check": "UPDATE medications SET least_gap_minutes = 0",
+    "medications_status_check": "UPDATE medications SET status = 'LOST'",
+    "on_time_is_safe": "UPDATE medications SET on_time_minutes = safe_minutes + 1",
+    "doses_check": "UPDATE doses SET closes_at = due_at",
     "licenses_license_type_check": "UPDATE licenses SET license_type = ''",
     "licenses_state_check": "UPDATE licenses SET state = ''",
     "licenses_license_number_check": "UPDATE licenses SET license_number = ''",
@@ -57,6 +68,9 @@ REFUSED = {
     "known_status": "UPDATE notification_schedule SET status = 'LOST'",
     "a_window_has_length": "UPDATE notification_schedule SET window_end = scheduled_at",
     "what_waits_has_a_deadline": "UPDATE notification_schedule SET send_by = NULL",
+    "what_perishes_is_never_late": (
+        "UPDATE notification_schedule SET perishable = true, late = true, status = 'LATE_PENDING'"
+    ),
     "what_is_late_says_so": "UPDATE notification_schedule SET late = true",
     "what_is_in_flight_was_claimed": "UPDATE notification_schedule SET status = 'QUEUED'",
     "what_is_dropped_never_leaves": "UPDATE notification_schedule SET status = 'CANCELLED', reason = 'x'",
@@ -87,8 +101,10 @@ REFUSED = {
 def one_of_each(register: Register) -> Register:
     """One good row in every table that has a CHECK constraint."""
     tenant = register.tenant()
-    register.license(tenant, register.clinician(tenant), date(2027, 2, 1))
+    clinician = register.clinician(tenant)
+    register.license(tenant, clinician, date(2027, 2, 1))
     register.plan(NOW.replace(month=1))
+    register.prescribe(clinician, DAILY)
     register.execute("DELETE FROM notification_schedule WHERE event <> 'PRIMARY'")
     register.execute(
         "INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,"

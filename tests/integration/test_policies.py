@@ -123,6 +123,7 @@ def test_a_fresh_database_holds_what_git_holds(register: Register) -> None:
 
     assert changes == {
         "default": Change.UNCHANGED, "birthday": Change.UNCHANGED, "anniversary": Change.UNCHANGED,
+            "dose": Change.UNCHANGED,
         "ca-rn": Change.DRAFTED, "ny-md": Change.DRAFTED, "tx-pharmd": Change.DRAFTED,
     }  # fmt: skip
 
@@ -172,7 +173,7 @@ def test_a_policy_is_found_by_name_and_tenant(register: Register) -> None:
     loaded(register, {**NURSES, "tenant": "clinic"})
 
     with register.database.engine.connect() as connection:
-        with pytest.raises(UnknownPolicy, match="anniversary, birthday, default, ny-rn"):
+        with pytest.raises(UnknownPolicy, match="anniversary, birthday, default, dose, ny-rn"):
             find_policy(connection, "ny-nr")
         with pytest.raises(AmbiguousPolicy, match="--tenant"):
             find_policy(connection, "ny-rn")

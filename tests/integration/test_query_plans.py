@@ -30,6 +30,7 @@ VERDICTS = {
 }
 PARAMETERS: dict[str, dict[str, Any]] = {
     "claim_due": {"limit": 600},
+    "suppress_needless": {},
     "begin_attempts": {
         "keys": KEYS, "times": TIMES, "answer_by": NOW + timedelta(seconds=15),
         "lease_until": NOW + timedelta(minutes=2), "provider": "sendgrid",
@@ -43,9 +44,11 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 TO_SEND, CLAIMED, KEY = (f"notification_schedule_{name}" for name in ("to_send", "claimed", "pkey"))
 ATTEMPTS = "notification_outbox_idempotency_key_attempt_number_key"
+CONDITIONAL = "notification_schedule_conditional"
 UNSETTLED = "notification_outbox_unsettled"
 WALKED = {
     "claim_due": {TO_SEND, KEY},
+    "suppress_needless": {CONDITIONAL, KEY, "notification_schedule_by_medication"},
     "begin_attempts": {KEY, ATTEMPTS},
     "record_verdicts": {KEY, "notification_outbox_pkey"},
     "mark_late": {TO_SEND},

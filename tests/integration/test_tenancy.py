@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError
 
 from tests.conftest import Database
-from tests.integration.conftest import NOW, Register
+from tests.integration.conftest import DAILY, NOW, Register
 
 APP_ROLES = ("nolapse_engine", "nolapse_api")
 WITH_TENANT = """
@@ -23,7 +23,7 @@ WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attnam
 
 @pytest.fixture
 def two_tenants(register: Register) -> tuple[UUID, UUID]:
-    """Two clinics with a planned licence, a birthday, an attempt and a policy with a shadow each."""
+    """Two clinics with a planned licence, a birthday, a medication, an attempt and a policy with a shadow each."""
     mine, other = register.tenant("mine"), register.tenant("other")
     for tenant in (mine, other):
         clinician = register.clinician(tenant)
@@ -44,6 +44,9 @@ def two_tenants(register: Register) -> tuple[UUID, UUID]:
             tenant=tenant,
         )
     register.plan()
+    for (clinician,) in register.rows("SELECT clinician_id FROM clinicians"):
+        register.prescribe(clinician, DAILY)
+    register.execute("DELETE FROM notification_schedule WHERE medication_id IS NOT NULL")
     register.execute(
         "INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,"
         " lease_until, channel, provider, recipient, template) SELECT idempotency_key, tenant_id, 1, scheduled_at,"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -22,8 +23,10 @@ SECONDS = 150
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+def home() -> Iterator[Path]:
+    # Not below pytest's own folder: every session makes that private again, and the server runs as another user.
+    with TemporaryDirectory(prefix="nolapse-up-") as folder:
+        yield Path(folder, "home")
 
 
 def command(home: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -90,7 +90,7 @@ def _begin(
 
 def _send(provider: EmailProvider, sender: Sender, attempt: Any, now: datetime) -> Outcome:
     try:
-        content = render(attempt.template, _facts(attempt, sender, now), late=attempt.late)
+        content = render(attempt.template, _facts(attempt, sender, now), late=attempt.belated)
     except ValueError as error:
         # One row that can't be said must not take its batch along; ops see it as DEFERRED.
         return Rejected(f"unrenderable: {type(error).__name__}")
@@ -122,6 +122,13 @@ def _facts(attempt: Any, sender: Sender, now: datetime) -> dict[str, object]:
             "license_last4": mask(attempt.license_number),
             "expires_on": attempt.occasion_date,
             "days_left": (attempt.occasion_date - today).days,
+        }
+    if attempt.medication is not None:
+        clock = pinned_zone(attempt.medication_zone)
+        facts |= {
+            "medication": attempt.medication,
+            "due_at": attempt.due_at.astimezone(clock),
+            "take_until": attempt.take_until.astimezone(clock),
         }
     if attempt.first_date is not None:
         facts["years"] = attempt.occasion_date.year - attempt.first_date.year

@@ -16,6 +16,8 @@ def scan(engine: Engine, queue: NotificationQueue, *, now: datetime, limit: int)
     counts = Counter(claimed=0, refused=0, room=room)
     if room:
         with transaction(engine, "scan") as connection:
+            counts["needless"] = connection.execute(statement("suppress_needless"), {"now": now}).rowcount
+        with transaction(engine, "scan") as connection:
             rows = connection.execute(statement("claim_due"), {"now": now, "limit": room}).all()
         counts["claimed"] = len(rows)
         counts["refused"] = queue.send(

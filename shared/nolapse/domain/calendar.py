@@ -19,13 +19,16 @@ SATURDAY = 5
 class Step:
     """One reminder of a policy: `days` before (negative) or after (positive) the occasion's date.
 
-    `recipients` are HOLDER and SUPERVISOR, the latter told where there is one.
+    `recipients` are HOLDER, SUPERVISOR and CAREGIVER, the others told where there is one; `channels` come in the order
+    of preference. `unless`: said only where that event of the same dose was not.
     """
 
     event: str
     days: int
     template: str
     recipients: Sequence[str] = ("HOLDER",)
+    channels: Sequence[str] = ("EMAIL",)
+    unless: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

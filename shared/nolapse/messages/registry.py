@@ -11,8 +11,10 @@ from types import MappingProxyType
 from nolapse.messages.errors import UnknownTemplateError
 from nolapse.messages.schemas import (
     AnniversaryVariables,
+    DoseVariables,
     EscalationVariables,
     GreetingVariables,
+    MissedDoseVariables,
     ReminderVariables,
     Variables,
 )
@@ -35,6 +37,8 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
         "anniversary": Template(AnniversaryVariables, late="anniversary_late"),
         # A supervisor is owed the facts, not an apology: what counts is the days left when it is read.
         "escalation": Template(EscalationVariables, late="escalation"),
+        "dose": Template(DoseVariables, late="dose_late"),
+        "missed_dose": Template(MissedDoseVariables, late="missed_dose"),
     }
 )
 

@@ -52,6 +52,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    filters = (wording.align, wording.credential, wording.expiry, wording.full_years, wording.long_date)
+    filters = (
+        wording.align,
+        wording.clock,
+        wording.credential,
+        wording.expiry,
+        wording.full_years,
+        wording.long_date,
+    )
     environment.filters.update({function.__name__: function for function in filters})
     return environment

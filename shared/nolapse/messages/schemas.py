@@ -1,7 +1,7 @@
 """The variables a template may name: all that a message ever says about a person or a licence."""
 
 import unicodedata
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -103,3 +103,27 @@ class GreetingVariables(Variables):
 
 class AnniversaryVariables(GreetingVariables):
     years: PositiveInt
+
+
+class DoseVariables(Variables):
+    """`medication` is what its taker calls it; the times are those of the zone that it is taken in."""
+
+    medication: Line
+    due_at: datetime
+    take_until: datetime
+
+    def panel(self) -> list[tuple[str, str]]:
+        return [
+            ("Take", self.medication),
+            ("Due", f"{wording.clock(self.due_at)}, {wording.long_date(self.due_at)}"),
+            ("Until", wording.clock(self.take_until)),
+        ]
+
+
+class MissedDoseVariables(DoseVariables):
+    """For a caregiver: `holder_name` is who could not be reminded."""
+
+    holder_name: Line
+
+    def panel(self) -> list[tuple[str, str]]:
+        return [("Who", self.holder_name), *super().panel()[:2]]

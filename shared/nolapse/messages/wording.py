@@ -1,7 +1,7 @@
 """Dates, counts and names as a reader says them: the filters of the templates."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 
 NAMED_DAYS = {1: "tomorrow", 0: "today", -1: "yesterday"}
 SAYS_WHAT_IT_IS = re.compile(
@@ -17,6 +17,10 @@ def credential(license_type: str) -> str:
 
 def long_date(day: date) -> str:
     return f"{day:%B} {day.day}, {day.year}"
+
+
+def clock(at: datetime) -> str:
+    return f"{at:%I:%M %p}".lstrip("0")
 
 
 def counted(number: int, noun: str) -> str:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row
 
-from nolapse.domain.calendar import Expected, expected_notifications
+from nolapse.domain.calendar import Expected
 from nolapse.storage.dates import Dated, load_dates
 from nolapse.storage.engine import transaction
 from nolapse.storage.policies import PolicyBook, load_policies
@@ -136,10 +136,8 @@ def _watch_slice(connection: Connection, view: View, number: int, report: WatchR
 
 
 def _owed(date: Dated, view: View) -> Iterable[Owed]:
-    if date.occasion is None:
-        return
     policy = view.policies.for_(date.tenant_id, date.kind, date.license_type, date.state)
-    for expected in expected_notifications(date.occasion, policy, since=view.since, until=view.until):
+    for expected in date.calls_for(policy, since=view.since, until=view.until):
         if view.holds(expected.window.start, expected.window.end):
             yield Owed(date.tenant_id, date.subject_id, expected)
 

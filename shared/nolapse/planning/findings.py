@@ -15,6 +15,7 @@ class Kind(StrEnum):
     DISTORTED_ROWS = "distorted_rows"
     UNCALLED_FOR_ROWS = "uncalled_for_rows"
     MISATTRIBUTED_ROWS = "misattributed_rows"
+    WRONG_DOSES = "wrong_doses"
     # The schedule against its attempts and the registers.
     SENT_WITHOUT_ATTEMPT = "sent_without_attempt"
     DOUBLE_SENDS = "double_sends"
@@ -38,6 +39,7 @@ EXPLANATION: Mapping[Kind, str] = {
     Kind.DISTORTED_ROWS: "waiting with another window, policy or channel than called for: restored",
     Kind.UNCALLED_FOR_ROWS: "waiting although nothing calls for it: cancelled",
     Kind.MISATTRIBUTED_ROWS: "naming somebody else than its key was made of: put right",
+    Kind.WRONG_DOSES: "medications whose stored doses are not what they recur to: expanded anew",
     Kind.SENT_WITHOUT_ATTEMPT: "sent without an accepted attempt: did it leave? Held for a human",
     Kind.DOUBLE_SENDS: "accepted twice: a person was told twice. Held for a human",
     Kind.ACCEPTED_BUT_UNSENT: "accepted by a provider, but not marked as sent: marked",

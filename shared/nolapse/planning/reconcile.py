@@ -1,11 +1,13 @@
 """What the schedule says against what an independent recomputation says: drift is healed, held or reported.
 
 In order: the ground (zones, audit chain), the schedule against its attempts, the schedule against its dates. The last
-is a digest per tenant first; only a tenant whose digest differs is compared row by row, by planning it again.
+is a digest per tenant first; only a tenant whose digest differs is compared row by row, by planning it again. Last,
+the doses of the coming days: a day more of them every night.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +15,7 @@ from uuid import UUID
 import tzdata
 from sqlalchemy import Connection, Engine, Row, text
 
+from nolapse.planning.doses import extend
 from nolapse.planning.evidence import cancel_orphans, examine
 from nolapse.planning.findings import MOST_SUBJECTS, Finding, Kind, ReconcileReport, merged, summary
 from nolapse.planning.plan import Bounds, PlanReport, bounds, plan
@@ -44,6 +47,7 @@ def reconcile(engine: Engine, *, now: datetime, horizon_months: int, lookback_da
     )
     findings = [*ground, *examine(engine, now=now)]
     planned, damaged = _compare(engine, limits)
+    damaged = [*damaged, extend(engine, replace(limits, promised=now))]
     findings += [*_schedule_findings(planned), *damaged]
     if any(finding.found for finding in findings):
         # A row that came back brings its attempts with it: what is still orphaned is so for good.

@@ -1,15 +1,20 @@
 """What would be sent over the coming months, under the active policies or a draft: computed, never stored."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
+from nolapse.domain.doses import doses
 from nolapse.domain.errors import NolapseError
 from nolapse.domain.feasibility import Outlook
 from nolapse.planning.forecast import outlooks
+from nolapse.storage.dates import regimen
 from nolapse.storage.engine import transaction
+from nolapse.storage.policies import PolicyBook, load_policies
 from nolapse.storage.statements import statement
 
 DRAFTS_NAMED = text("""
@@ -17,6 +22,14 @@ SELECT DISTINCT policy_id
 FROM renewal_policies
 JOIN policy_version USING (policy_id)
 WHERE name = :name AND status = 'DRAFT'
+""")
+
+MEDICATIONS = text("""
+SELECT medications.tenant_id, starts_at, medications.timezone AS regimen_zone, rrule, exdates, lateness,
+  on_time_minutes, safe_minutes, effective_from, expanded_until
+FROM medications
+JOIN clinicians USING (clinician_id)
+WHERE medications.status = 'ACTIVE' AND clinicians.status = 'ACTIVE'
 """)
 
 WHOLE_TABLES = text("SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '64MB', true)")
@@ -57,7 +70,21 @@ def simulate(
                 "clinician_ids": None,
             },
         ).all()
-    return outlooks(rows, capacity)
+        beyond = _doses_beyond(connection, since, until, load_policies(connection, drafts))
+    return outlooks(chain(rows, beyond), capacity)
+
+
+def _doses_beyond(
+    connection: Connection, since: datetime, until: datetime, policies: PolicyBook
+) -> Iterable[tuple[str, datetime, datetime, int]]:
+    """(channel, opens, closes, messages) of the doses after those that are stored."""
+    found: Counter[tuple[str, datetime, datetime]] = Counter()
+    for row in connection.execute(MEDICATIONS):
+        steps = [step for step in policies.for_(row.tenant_id, "DOSE").steps if step.unless is None]
+        for dose in doses(regimen(row), since=row.expanded_until or since, until=until) if steps else ():
+            for step in steps:
+                found[step.channels[0], dose.due_at, dose.closes_at] += 1
+    return [(*window, messages) for window, messages in found.items()]
 
 
 def drafts_named(engine: Engine, name: str) -> list[UUID]:

@@ -70,7 +70,14 @@ def _from_specific_to_general(kind: Kind) -> Iterable[Kind]:
 def _policy(row: Row[Any]) -> Policy:
     return Policy(
         steps=[
-            Step(step["event"], step["days"], step["template"], tuple(step["recipients"]))
+            Step(
+                step["event"],
+                step["days"],
+                step["template"],
+                tuple(step["recipients"]),
+                tuple(step["channels"]),
+                step.get("unless"),
+            )
             for step in row.steps
         ],
         opens=row.opens,

@@ -1,7 +1,7 @@
 """A message says what its kind is for, in two equivalent bodies, and nothing personal beyond that."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 
 import pytest
@@ -28,6 +28,9 @@ FACTS: dict[str, object] = {
     "full_name": "Pat O'Neil",
     "holder_name": "Sam O'Hara",
     "years": 41,
+    "medication": "your morning tablets",
+    "due_at": datetime(2026, 6, 1, 8, tzinfo=UTC),
+    "take_until": datetime(2026, 6, 1, 10, tzinfo=UTC),
 }
 ABOUT_A_LICENSE = {
     name for name, template in TEMPLATES.items() if issubclass(template.schema, ReminderVariables)
@@ -267,7 +270,7 @@ def test_a_late_escalation_is_the_same_message() -> None:
     assert render("escalation", FACTS, late=True) == render("escalation", FACTS)
 
 
-@pytest.mark.parametrize("template", ["", "dose", "late", "birthday_late", "../primary", "primary.html"])
+@pytest.mark.parametrize("template", ["", "dosage", "late", "birthday_late", "../primary", "primary.html"])
 def test_an_unknown_template_is_named(template: str) -> None:
     with pytest.raises(UnknownTemplateError) as caught:
         render(template, FACTS)
@@ -312,7 +315,9 @@ def test_templates_name_only_what_their_schema_holds(variant: str) -> None:
 def names_used(file: str) -> set[str]:
     # Filters are resolved when a template compiles; here only names matter, so any filter will do.
     reader = Environment(autoescape=True)
-    reader.filters.update(dict.fromkeys(("align", "credential", "expiry", "full_years", "long_date"), str))
+    reader.filters.update(
+        dict.fromkeys(("align", "clock", "credential", "expiry", "full_years", "long_date"), str)
+    )
     parsed = reader.parse((TEMPLATE_FOLDER / file).read_text(encoding="utf-8"))
     included = [name for name in meta.find_referenced_templates(parsed) if name]
     return meta.find_undeclared_variables(parsed).union(*map(names_used, included))

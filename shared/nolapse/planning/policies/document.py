@@ -10,10 +10,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from nolapse.domain.us_states import STATES
 from nolapse.messages.registry import TEMPLATES
-from nolapse.messages.schemas import ReminderVariables
+from nolapse.messages.schemas import DoseVariables, ReminderVariables
 from nolapse.storage.days_off import public_holidays
 
 LICENSE_EXPIRY = "LICENSE_EXPIRY"
+DOSE = "DOSE"
 # Longer than any run of days off in the United States: steps so far apart never shift to one day.
 SHIFTED_APART = 7
 # A step of a yearly date falls into its year or a neighbour of it, shift included.
@@ -56,7 +57,9 @@ def _once_each(values: list[str]) -> list[str]:
 LocalTime = Annotated[time, BeforeValidator(_local_time)]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
 Channels = Annotated[list[Literal["EMAIL"]], Field(min_length=1), AfterValidator(_once_each)]
-Recipients = Annotated[list[Literal["HOLDER", "SUPERVISOR"]], Field(min_length=1), AfterValidator(_once_each)]
+Recipients = Annotated[
+    list[Literal["HOLDER", "SUPERVISOR", "CAREGIVER"]], Field(min_length=1), AfterValidator(_once_each)
+]
 
 
 class Strict(BaseModel):
@@ -65,14 +68,19 @@ class Strict(BaseModel):
 
 class StepDocument(Strict):
     event: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
-    days: int = Field(ge=-400, le=400)
+    days: int = Field(default=0, ge=-400, le=400)
     template: Annotated[str, AfterValidator(_known_template)]
     channels: Channels = ["EMAIL"]
     recipients: Recipients = ["HOLDER"]
+    perishable: bool = False
+    unless: str | None = None
 
     @property
-    def is_about_a_licence(self) -> bool:
-        return issubclass(TEMPLATES[self.template].schema, ReminderVariables)
+    def speaks_of(self) -> str:
+        schema = TEMPLATES[self.template].schema
+        if issubclass(schema, ReminderVariables):
+            return "a licence"
+        return "a dose" if issubclass(schema, DoseVariables) else "a person"
 
 
 class WindowDocument(Strict):
@@ -88,6 +96,10 @@ class WindowDocument(Strict):
                 f"opens at {self.opens:%H:%M}, which is not before it closes, {self.closes:%H:%M}"
             )
         return self
+
+
+# Of a dose, which has windows of its own.
+ALL_DAY = {"opens": "00:00", "closes": "23:59"}
 
 
 class PolicyDocument(Strict):
@@ -106,9 +118,22 @@ class PolicyDocument(Strict):
     holidays: Annotated[str, AfterValidator(_known_calendar)] | None = None
     steps: list[StepDocument] = Field(min_length=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def a_dose_has_its_own_windows(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("occasion") == DOSE:
+            if "window" in given:
+                raise ValueError(f"window is not for {DOSE}, whose medication says when: remove it")
+            return {**given, "window": ALL_DAY}
+        return given
+
     @property
     def is_yearly(self) -> bool:
-        return self.occasion != LICENSE_EXPIRY
+        return self.occasion not in {LICENSE_EXPIRY, DOSE}
+
+    @property
+    def is_about(self) -> str:
+        return {LICENSE_EXPIRY: "a licence", DOSE: "a dose"}.get(self.occasion, "a person")
 
     @property
     def key(self) -> tuple[str | None, str, str | None, str | None]:
@@ -128,8 +153,10 @@ class PolicyDocument(Strict):
 
     def _of_the_kind(self) -> Sequence[str]:
         problems = []
-        if self.is_yearly and (self.license_type or self.state):
+        if self.occasion != LICENSE_EXPIRY and (self.license_type or self.state):
             problems.append(f"license_type and state are for {LICENSE_EXPIRY}: remove them")
+        if self.occasion == DOSE:
+            problems += self._of_a_dose()
         if self.business_days != "ANY" and self.holidays is None:
             problems.append(
                 f"business_days {self.business_days} needs holidays: name a calendar, such as US-NY"
@@ -138,13 +165,32 @@ class PolicyDocument(Strict):
             problems.append("holidays count only with business_days BEFORE or AFTER: add one or remove them")
         return problems
 
+    def _of_a_dose(self) -> Sequence[str]:
+        """When a dose is due and until when, its medication says; who is told instead, a step with `unless`."""
+        moved = {"grace_days", "buffer_days", "business_days", "leap_day"} & self.model_fields_set
+        problems = [f"{field} is not for {DOSE}: remove it" for field in sorted(moved)]
+        events = {step.event for step in self.steps if step.unless is None}
+        for step in self.steps:
+            if step.days:
+                problems.append(f"days of {step.event} are not for {DOSE}: remove them")
+            if "SUPERVISOR" in step.recipients:
+                problems.append(f"recipient SUPERVISOR of {step.event} is not for {DOSE}: use CAREGIVER")
+            if step.unless is not None and step.unless not in events:
+                problems.append(
+                    f"unless of {step.event} names {step.unless}: name the event of a step that has none"
+                )
+        return problems
+
     def _of_the_steps(self) -> Sequence[str]:
         repeated = [event for event, count in Counter(step.event for step in self.steps).items() if count > 1]
         problems = [f"event {event} is that of more than one step: name each" for event in repeated]
         for step in self.steps:
-            if step.is_about_a_licence == self.is_yearly:
-                kind = "a licence" if self.is_yearly else "a person"
-                problems.append(f"template {step.template} of {step.event} speaks of {kind}: use another")
+            if step.speaks_of != self.is_about:
+                problems.append(
+                    f"template {step.template} of {step.event} speaks of {step.speaks_of}: use another"
+                )
+            if self.occasion != DOSE and ("CAREGIVER" in step.recipients or step.unless):
+                problems.append(f"CAREGIVER and unless of {step.event} are for {DOSE}: remove them")
             if self.is_yearly and abs(self.day_of(step)) > YEARLY_REACH:
                 problems.append(
                     f"{step.event} is {self.day_of(step)} days from a date of every year: at most {YEARLY_REACH}"

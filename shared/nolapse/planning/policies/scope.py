@@ -20,6 +20,11 @@ SELECT clinician_id FROM person_dates
 JOIN renewal_policies AS policy ON policy.occasion = person_dates.kind
   AND (policy.tenant_id IS NULL OR policy.tenant_id = person_dates.tenant_id)
 WHERE policy_id = ANY (CAST(:policy_ids AS uuid[]))
+UNION
+SELECT clinician_id FROM medications
+JOIN renewal_policies AS policy ON policy.occasion = 'DOSE'
+  AND (policy.tenant_id IS NULL OR policy.tenant_id = medications.tenant_id)
+WHERE policy_id = ANY (CAST(:policy_ids AS uuid[]))
 LIMIT :most
 """)
 TENANTS = text(

@@ -33,6 +33,10 @@ attempt AS (
 )
 SELECT
   attempt_id, idempotency_key, attempt_number, recipient, attempt.template, late, occasion_date,
+  -- within a dose's window it is late once it is no longer on time
+  late OR (perishable AND claimed.scheduled_at + make_interval(mins => coalesce(on_time_minutes, 0)) <= :now) AS belated,
+  medications.label AS medication, medications.timezone AS medication_zone,
+  coalesce(due_at, claimed.scheduled_at) AS due_at, coalesce(closes_at, claimed.window_end) AS take_until,
   tenants.name AS clinic_name, person.full_name, holder.full_name AS holder_name,
   license_type, state, license_number, person_dates.on_date AS first_date,
   coalesce(person.timezone, tenants.timezone) AS zone
@@ -42,4 +46,7 @@ JOIN tenants USING (tenant_id)
 JOIN clinicians AS person USING (clinician_id)
 LEFT JOIN licenses USING (license_id)
 LEFT JOIN person_dates USING (person_date_id)
-JOIN clinicians AS holder ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id)
+LEFT JOIN medications USING (medication_id)
+LEFT JOIN doses ON (doses.medication_id, doses.occurrence) = (claimed.medication_id, claimed.occurrence)
+JOIN clinicians AS holder
+  ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id, medications.clinician_id)

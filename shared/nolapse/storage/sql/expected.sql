@@ -1,12 +1,12 @@
 -- What the dates of a scope call for: a chain of CTEs up to `expected`, included by every statement that plans,
 -- compares, forecasts or shows. Another kind of occasion is one more branch of `subject`, or, where it is a date of
--- a person that comes again every year, no more than a policy.
+-- a person that comes again every year, no more than a policy. Doses bring windows of their own (planning/doses.py).
 -- Scope: :tenant_id and :clinician_ids (holders), NULL meaning all. Times: :now, :horizon (windows that open before
 -- it), :late_since (what comes every year is over when its window closed before). :drafts: policies judged by their draft instead of the active version.
 subject AS (
   SELECT
     'LICENSE_EXPIRY' AS occasion, tenant_id, clinician_id AS holder_id, license_id, CAST(NULL AS uuid) AS person_date_id,
-    license_type, coalesce(state, '') AS state, expires_on AS on_date, false AS yearly
+    CAST(NULL AS uuid) AS medication_id, CAST(NULL AS uuid) AS caregiver_id, license_type, coalesce(state, '') AS state, expires_on AS on_date, false AS yearly
   FROM licenses
   WHERE status = 'ACTIVE' AND expires_on IS NOT NULL
     AND (CAST(:tenant_id AS uuid) IS NULL OR tenant_id = CAST(:tenant_id AS uuid))
@@ -14,9 +14,17 @@ subject AS (
   UNION ALL
   SELECT
     kind, tenant_id, clinician_id, NULL, person_date_id,
-    '', '', on_date, true
+    NULL, NULL, '', '', on_date, true
   FROM person_dates
   WHERE on_date IS NOT NULL
+    AND (CAST(:tenant_id AS uuid) IS NULL OR tenant_id = CAST(:tenant_id AS uuid))
+    AND (CAST(:clinician_ids AS uuid[]) IS NULL OR clinician_id = ANY (CAST(:clinician_ids AS uuid[])))
+  UNION ALL
+  SELECT
+    'DOSE', tenant_id, clinician_id, NULL, NULL,
+    medication_id, caregiver_id, '', '', NULL, false
+  FROM medications
+  WHERE status = 'ACTIVE'
     AND (CAST(:tenant_id AS uuid) IS NULL OR tenant_id = CAST(:tenant_id AS uuid))
     AND (CAST(:clinician_ids AS uuid[]) IS NULL OR clinician_id = ANY (CAST(:clinician_ids AS uuid[])))
 ),
@@ -48,18 +56,20 @@ rule AS (  -- the most specific policy of each kind
 step AS MATERIALIZED (
   SELECT
     rule.tenant_id, rule.occasion, rule.license_type, rule.state, policy_id, policy_version,
-    opens, closes, leap_day, business_days, holidays, event, template, recipient,
+    opens, closes, leap_day, business_days, holidays, event, template, recipient, unless,
+    coalesce(perishable, false) AS perishable,
     days + CASE WHEN days > 0 THEN pause_days ELSE 0 END AS days,
     ARRAY(SELECT jsonb_array_elements_text(channels)) AS channels
   FROM rule
   CROSS JOIN LATERAL jsonb_to_recordset(steps)
-    AS given (event text, days integer, template text, channels jsonb, recipients jsonb)
+    AS given (
+      event text, days integer, template text, channels jsonb, recipients jsonb, perishable boolean, unless text)
   CROSS JOIN LATERAL jsonb_array_elements_text(recipients) AS recipient
 ),
 occurring AS (
   SELECT subject.*, on_date AS occasion_date, to_char(on_date, 'YYYY-MM-DD') AS occurrence
   FROM subject
-  WHERE NOT yearly
+  WHERE NOT yearly AND on_date IS NOT NULL
   UNION ALL
   SELECT subject.*, yearly_date(on_date, in_year, leap_day), CAST(in_year AS text)
   FROM subject
@@ -72,8 +82,8 @@ occurring AS (
 called_for AS (
   SELECT
     occurring.tenant_id, recipient.clinician_id, license_id, person_date_id, yearly, occurring.occasion, occurrence,
-    occasion_date, step.policy_id, step.policy_version, step.event, step.template, step.channels,
-    step.opens, step.closes, recipient.zone,
+    occasion_date, step.policy_id, step.policy_version, step.event, step.template, step.channels, step.perishable,
+    step.unless, step.opens, step.closes, recipient.zone,
     CASE step.business_days
       WHEN 'BEFORE' THEN coalesce(working_before, occasion_date + days)
       WHEN 'AFTER' THEN coalesce(working_after, occasion_date + days)
@@ -105,19 +115,42 @@ opening AS MATERIALIZED (  -- each local window once: many people share a zone a
     ORDER BY local_from DESC LIMIT 1
   ) AS at_closing
 ),
-expected AS MATERIALIZED (
+windowed AS (
   SELECT
-    tenant_id, clinician_id, license_id, person_date_id, coalesce(license_id, person_date_id) AS subject_id,
-    policy_id, policy_version, occasion, occurrence, occasion_date, event, template, channels, zone,
-    window_start AS scheduled_at,
+    tenant_id, clinician_id, license_id, person_date_id, CAST(NULL AS uuid) AS medication_id, yearly AS recurs,
+    policy_id, policy_version, occasion, occurrence, occasion_date, event, template, channels, perishable, unless, zone,
+    window_start,
     -- a window that a clock change swallows keeps its nominal length
-    CASE WHEN window_end > window_start THEN window_end ELSE window_start + (closes - opens) END AS window_end,
-    sha256(convert_to(
-      concat_ws('|', clinician_id, coalesce(license_id, person_date_id), template,
-        CAST(extract(epoch FROM window_start) AS bigint)), 'UTF8'
-    )) AS idempotency_key
+    CASE WHEN window_end > window_start THEN window_end ELSE window_start + (closes - opens) END AS window_end
   FROM called_for
   JOIN opening USING (zone, on_date, opens, closes)
+  UNION ALL
+  SELECT
+    subject.tenant_id, recipient.clinician_id, NULL, NULL, medication_id, true,
+    policy_id, policy_version, subject.occasion, occurrence, due_on, event, template, channels, perishable, unless,
+    recipient.zone,
+    -- who is told where the taker was not, is told when it is too late for them
+    CASE WHEN unless IS NULL THEN due_at ELSE closes_at END,
+    CASE WHEN unless IS NULL THEN closes_at ELSE closes_at + interval '12 hours' END
+  FROM subject
+  JOIN (SELECT medication_id, occurrence, due_on, due_at, closes_at FROM doses) AS dose USING (medication_id)
+  JOIN step USING (tenant_id, occasion, license_type, state)
+  JOIN person AS holder ON holder.clinician_id = subject.holder_id
+  JOIN person AS recipient
+    ON recipient.clinician_id
+      = CASE step.recipient WHEN 'CAREGIVER' THEN subject.caregiver_id WHEN 'HOLDER' THEN holder.clinician_id END
+),
+expected AS MATERIALIZED (
+  SELECT
+    tenant_id, clinician_id, license_id, person_date_id, medication_id,
+    coalesce(license_id, person_date_id, medication_id) AS subject_id,
+    policy_id, policy_version, occasion, occurrence, occasion_date, event, template, channels, perishable,
+    unless AS unless_event, zone, window_start AS scheduled_at, window_end,
+    sha256(convert_to(
+      concat_ws('|', clinician_id, coalesce(license_id, person_date_id, medication_id), template,
+        CAST(extract(epoch FROM window_start) AS bigint)), 'UTF8'
+    )) AS idempotency_key
+  FROM windowed
   -- a step may fall into the year before or after its date's, but nobody is owed last year's birthday
-  WHERE window_start < :horizon AND (NOT yearly OR window_end > :late_since)
+  WHERE window_start < :horizon AND (NOT recurs OR window_end > :late_since)
 )

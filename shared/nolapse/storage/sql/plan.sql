@@ -23,6 +23,11 @@ present AS (
   FROM notification_schedule AS schedule
   JOIN person_dates USING (person_date_id)
   WHERE person_dates.clinician_id = ANY (CAST(:clinician_ids AS uuid[]))
+  UNION ALL
+  SELECT schedule.*
+  FROM notification_schedule AS schedule
+  JOIN medications USING (tenant_id, medication_id)
+  WHERE medications.clinician_id = ANY (CAST(:clinician_ids AS uuid[]))
 ),
 settled AS (
   SELECT
@@ -49,9 +54,9 @@ wanting AS (  -- expected, and either not there or not as it should be
       OR (present.status = 'CANCELLED' AND present.claimed_at IS NULL)
       OR (present.status IN ('PENDING', 'LATE_PENDING') AND (
         (present.window_end, present.occurrence, present.occasion_date, present.event, present.channels,
-          present.policy_id, present.policy_version)
+          present.perishable, coalesce(present.unless_event, ''), present.policy_id, present.policy_version)
         <> (expected.window_end, expected.occurrence, expected.occasion_date, expected.event, expected.channels,
-          expected.policy_id, expected.policy_version)
+          expected.perishable, coalesce(expected.unless_event, ''), expected.policy_id, expected.policy_version)
         OR (NOT present.late AND (
           present.send_by <> expected.window_end
           OR (present.attempt_count = 0 AND present.next_attempt_at <> expected.scheduled_at)))))
@@ -73,12 +78,15 @@ obsolete AS (
       WHEN present.license_id IS NOT NULL AND licenses.expires_on IS DISTINCT FROM present.occasion_date
         THEN 'date moved'
       WHEN present.person_date_id IS NOT NULL AND person_dates.on_date IS NULL THEN 'date removed'
+      WHEN medications.status = 'STOPPED' THEN 'medication stopped'
       ELSE 'window moved'
     END AS reason
   FROM present
   LEFT JOIN licenses USING (license_id)
   LEFT JOIN person_dates USING (person_date_id)
-  JOIN clinicians AS holder ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id)
+  LEFT JOIN medications USING (medication_id)
+  JOIN clinicians AS holder
+    ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id, medications.clinician_id)
   LEFT JOIN expected
     ON (expected.idempotency_key, expected.scheduled_at) = (present.idempotency_key, present.scheduled_at)
   WHERE present.status IN ('PENDING', 'LATE_PENDING')
@@ -110,7 +118,10 @@ fresh AS (
     state.status = 'LATE_PENDING' AS late,
     CASE state.status WHEN 'PENDING' THEN scheduled_at WHEN 'LATE_PENDING' THEN 'infinity' END AS next_attempt_at,
     CASE state.status WHEN 'PENDING' THEN window_end WHEN 'LATE_PENDING' THEN 'infinity' END AS send_by,
-    CASE state.status WHEN 'SUPPRESSED' THEN 'window closed before the lookback' END AS reason
+    CASE
+      WHEN state.status = 'SUPPRESSED' AND perishable AND window_end > :late_since THEN 'its window closed unsent'
+      WHEN state.status = 'SUPPRESSED' THEN 'window closed before the lookback'
+    END AS reason
   FROM wanting
   -- a row that was lost after its message left comes back as sent, not to be sent again
   LEFT JOIN LATERAL (
@@ -127,7 +138,7 @@ fresh AS (
         WHEN evidence.attempt_number IS NOT NULL AND coalesce(evidence.outcome, 'UNKNOWN') = 'UNKNOWN' THEN 'UNKNOWN'
         -- late once, late for good, also where later hours reopen its window
         WHEN window_end > :now AND NOT was_late THEN 'PENDING'
-        WHEN window_end > :late_since THEN 'LATE_PENDING'
+        WHEN window_end > :late_since AND NOT perishable THEN 'LATE_PENDING'
         ELSE 'SUPPRESSED'
       END AS status,
       coalesce(evidence.attempt_number, 0) AS attempt_count,
@@ -141,13 +152,13 @@ fresh AS (
 ),
 inserted AS (
   INSERT INTO notification_schedule (
-    idempotency_key, tenant_id, clinician_id, license_id, person_date_id, policy_id, policy_version, attempt_count,
-    late, occurrence, occasion_date, channels, scheduled_at, window_end, next_attempt_at, send_by, claimed_at,
+    idempotency_key, tenant_id, clinician_id, license_id, person_date_id, medication_id, policy_id, policy_version,
+    attempt_count, late, occurrence, occasion_date, channels, perishable, unless_event, scheduled_at, window_end, next_attempt_at, send_by, claimed_at,
     created_at, updated_at,
     status, occasion, event, template, reason)
   SELECT
-    idempotency_key, tenant_id, clinician_id, license_id, person_date_id, policy_id, policy_version, attempt_count,
-    late, occurrence, occasion_date, channels, scheduled_at, window_end, next_attempt_at, send_by, claimed_at,
+    idempotency_key, tenant_id, clinician_id, license_id, person_date_id, medication_id, policy_id, policy_version,
+    attempt_count, late, occurrence, occasion_date, channels, perishable, unless_event, scheduled_at, window_end, next_attempt_at, send_by, claimed_at,
     :now, :now,
     status, occasion, event, template, reason
   FROM fresh
@@ -160,7 +171,7 @@ righted AS (
   SET status = fresh.status, reason = fresh.reason, late = fresh.late,
       next_attempt_at = fresh.next_attempt_at, send_by = fresh.send_by, window_end = fresh.window_end,
       occurrence = fresh.occurrence, occasion_date = fresh.occasion_date, event = fresh.event,
-      channels = fresh.channels,
+      channels = fresh.channels, perishable = fresh.perishable, unless_event = fresh.unless_event,
       policy_id = fresh.policy_id, policy_version = fresh.policy_version, updated_at = :now
   FROM fresh
   WHERE (schedule.idempotency_key, schedule.scheduled_at) = (fresh.idempotency_key, fresh.scheduled_at)

@@ -17,7 +17,7 @@ leaving AS (
   WHERE status IN ('PENDING', 'LATE_PENDING') AND NOT EXISTS (
     SELECT FROM pair
     WHERE (pair.clinician_id, pair.subject_id, pair.event, pair.occurrence) = (
-      elsewhere.clinician_id, coalesce(license_id, person_date_id), elsewhere.event, elsewhere.occurrence))
+      elsewhere.clinician_id, elsewhere.subject_id, elsewhere.event, elsewhere.occurrence))
 ),
 local_day AS (
   SELECT zone, leaves_at, found.on_date

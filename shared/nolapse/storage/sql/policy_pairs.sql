@@ -9,7 +9,7 @@ draft AS (
   SELECT * FROM schedule_shadow WHERE (policy_id, policy_version, side) = (:policy_id, :version, 'DRAFT')
 ),
 settled AS (
-  SELECT DISTINCT coalesce(license_id, person_date_id) AS subject_id, event, occurrence, clinician_id
+  SELECT DISTINCT subject_id, event, occurrence, clinician_id
   FROM notification_schedule
   WHERE (status NOT IN ('PENDING', 'LATE_PENDING', 'CANCELLED') OR (status = 'CANCELLED' AND claimed_at IS NOT NULL))
     AND reason IS DISTINCT FROM 'window closed before the lookback'

@@ -13,16 +13,16 @@ behind AS MATERIALIZED (
     owed.idempotency_key AS owed_key, stored.idempotency_key AS stored_key, stored.status,
     coalesce(owed.tenant_id, stored.tenant_id) AS tenant_id,
     coalesce(owed.clinician_id, stored.clinician_id) AS clinician_id,
-    coalesce(owed.subject_id, stored.license_id, stored.person_date_id) AS subject_id,
+    coalesce(owed.subject_id, stored.subject_id) AS subject_id,
     coalesce(owed.event, stored.event) AS event,
     coalesce(owed.occurrence, stored.occurrence) AS occurrence,
     (owed.tenant_id, owed.clinician_id, owed.subject_id, owed.template)
-      = (stored.tenant_id, stored.clinician_id, coalesce(stored.license_id, stored.person_date_id), stored.template)
+      = (stored.tenant_id, stored.clinician_id, stored.subject_id, stored.template)
       AND (stored.status NOT IN ('PENDING', 'LATE_PENDING') OR (
-        (owed.window_end, owed.occurrence, owed.occasion_date, owed.event, owed.channels, owed.policy_id,
-          owed.policy_version)
-        = (stored.window_end, stored.occurrence, stored.occasion_date, stored.event, stored.channels, stored.policy_id,
-          stored.policy_version)
+        (owed.window_end, owed.occurrence, owed.occasion_date, owed.event, owed.channels, owed.perishable,
+          coalesce(owed.unless_event, ''), owed.policy_id, owed.policy_version)
+        = (stored.window_end, stored.occurrence, stored.occasion_date, stored.event, stored.channels, stored.perishable,
+          coalesce(stored.unless_event, ''), stored.policy_id, stored.policy_version)
         AND (stored.late OR (stored.send_by = owed.window_end
           AND (stored.attempt_count > 0 OR stored.next_attempt_at = owed.scheduled_at))))) AS alike
   FROM (SELECT * FROM expected WHERE scheduled_at <= :now) AS owed
@@ -38,8 +38,8 @@ owed_digest AS (
   SELECT
     tenant_id, count(*) AS row_count,
     sum(hash_record_extended(ROW(
-      idempotency_key, scheduled_at, window_end, clinician_id, license_id, person_date_id, occasion_date, occurrence,
-      event, template, channels, policy_id, policy_version, true), 0)) AS hash_sum
+      idempotency_key, scheduled_at, window_end, clinician_id, license_id, person_date_id, medication_id,
+      occasion_date, occurrence, event, template, channels, perishable, unless_event, policy_id, policy_version, true), 0)) AS hash_sum
   FROM expected
   WHERE scheduled_at > :now AND scheduled_at < CAST(:promised AS timestamptz)
     AND NOT EXISTS (
@@ -52,8 +52,8 @@ stored_digest AS (
   SELECT
     tenant_id, count(*) AS row_count,
     sum(hash_record_extended(ROW(
-      idempotency_key, scheduled_at, window_end, clinician_id, license_id, person_date_id, occasion_date, occurrence,
-      event, template, channels, policy_id, policy_version,
+      idempotency_key, scheduled_at, window_end, clinician_id, license_id, person_date_id, medication_id,
+      occasion_date, occurrence, event, template, channels, perishable, unless_event, policy_id, policy_version,
       status NOT IN ('PENDING', 'LATE_PENDING') OR (
         NOT late AND send_by = window_end AND (attempt_count > 0 OR next_attempt_at = scheduled_at))), 0)) AS hash_sum
   FROM notification_schedule
@@ -67,12 +67,12 @@ beyond AS MATERIALIZED (
 ),
 extended AS (
   INSERT INTO notification_schedule (
-    idempotency_key, tenant_id, clinician_id, license_id, person_date_id, policy_id, policy_version, occurrence,
-    occasion_date, channels, scheduled_at, window_end, next_attempt_at, send_by, created_at, updated_at, status,
+    idempotency_key, tenant_id, clinician_id, license_id, person_date_id, medication_id, policy_id, policy_version,
+    occurrence, occasion_date, channels, perishable, unless_event, scheduled_at, window_end, next_attempt_at, send_by, created_at, updated_at, status,
     occasion, event, template)
   SELECT
-    idempotency_key, tenant_id, clinician_id, license_id, person_date_id, policy_id, policy_version, occurrence,
-    occasion_date, channels, scheduled_at, window_end, scheduled_at, window_end, :now, :now, 'PENDING',
+    idempotency_key, tenant_id, clinician_id, license_id, person_date_id, medication_id, policy_id, policy_version,
+    occurrence, occasion_date, channels, perishable, unless_event, scheduled_at, window_end, scheduled_at, window_end, :now, :now, 'PENDING',
     occasion, event, template
   FROM expected
   WHERE scheduled_at >= CAST(:promised AS timestamptz)

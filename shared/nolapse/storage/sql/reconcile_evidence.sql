@@ -14,7 +14,7 @@ WITH attempts AS (
   GROUP BY idempotency_key
 ),
 told AS (
-  SELECT idempotency_key, scheduled_at, clinician_id, license_id, person_date_id, event, occurrence
+  SELECT idempotency_key, scheduled_at, clinician_id, subject_id, event, occurrence
   FROM notification_schedule
   WHERE scheduled_at > :since AND status IN ('SENT', 'DELIVERED', 'BOUNCED')
 ),
@@ -22,13 +22,13 @@ told_twice AS (
   SELECT idempotency_key, scheduled_at
   FROM told
   JOIN (
-    SELECT clinician_id, coalesce(license_id, person_date_id) AS subject_id, event, occurrence
+    SELECT clinician_id, subject_id, event, occurrence
     FROM told
-    GROUP BY clinician_id, coalesce(license_id, person_date_id), event, occurrence
+    GROUP BY clinician_id, subject_id, event, occurrence
     HAVING count(*) > 1
   ) AS twice
     ON (twice.clinician_id, twice.subject_id, twice.event, twice.occurrence)
-      = (told.clinician_id, coalesce(told.license_id, told.person_date_id), told.event, told.occurrence)
+      = (told.clinician_id, told.subject_id, told.event, told.occurrence)
 ),
 claim AS (
   SELECT idempotency_key, scheduled_at, window_end, status, claimed_at, attempt_count

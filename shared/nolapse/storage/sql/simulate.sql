@@ -2,6 +2,7 @@
 -- Parameters: those of expected.sql; windows that close after :now count, and of an open one what is left of it.
 -- A notification is one message, on the first of its channels: the others are for when that one fails.
 -- What was sent, dropped with a reason or is under way is not sent again, wherever a draft would put it.
+-- Doses are stored, and so counted, for some days ahead; planning/simulate.py counts those after them.
 -- Reads the whole of notification_schedule once, in its statuses only.
 WITH
 -- include expected
@@ -19,6 +20,7 @@ SELECT
   count(*) AS messages
 FROM expected
 WHERE window_end > :now
+  AND unless_event IS NULL  -- said only where something else could not be
   AND NOT EXISTS (
     SELECT FROM settled
     WHERE (settled.subject_id, settled.event, settled.occurrence, settled.clinician_id)

@@ -1,7 +1,7 @@
 -- Everything about one person's dates, or one licence's: what is stored, what is called for and not stored (beyond the
 -- horizon), each with its attempts and what the audit log says became of it.
 -- Parameters: those of expected.sql with :clinician_ids, the holders; :license_id, NULL for all of their dates.
--- Walks licenses_by_clinician, notification_schedule_by_license and _by_person_date, then keys and subjects.
+-- Walks licenses_by_clinician, notification_schedule_by_license, _by_person_date and _by_medication, then keys and subjects.
 WITH
 -- include expected
 ,
@@ -15,15 +15,20 @@ present AS (
   FROM person_dates
   JOIN notification_schedule AS schedule USING (person_date_id)
   WHERE person_dates.clinician_id = ANY (CAST(:clinician_ids AS uuid[]))
+  UNION ALL
+  SELECT schedule.*, medications.clinician_id
+  FROM medications
+  JOIN notification_schedule AS schedule USING (tenant_id, medication_id)
+  WHERE medications.clinician_id = ANY (CAST(:clinician_ids AS uuid[]))
 ),
 known AS (
   SELECT
-    idempotency_key, clinician_id, license_id, person_date_id, occasion, occurrence, occasion_date, event, template,
+    idempotency_key, clinician_id, license_id, person_date_id, medication_id, occasion, occurrence, occasion_date, event, template,
     channels, scheduled_at, window_end, status, late, reason, send_by
   FROM present
   UNION ALL
   SELECT
-    idempotency_key, clinician_id, license_id, person_date_id, occasion, occurrence, occasion_date, event, template,
+    idempotency_key, clinician_id, license_id, person_date_id, medication_id, occasion, occurrence, occasion_date, event, template,
     channels, scheduled_at, window_end,
     CASE WHEN scheduled_at >= CAST(:stored_until AS timestamptz) THEN 'BEYOND_HORIZON' ELSE 'NOT_PLANNED' END,
     false, NULL, NULL
