@@ -84,7 +84,7 @@ def create_stack(
     *,
     name: str,
     parameters: Mapping[str, str],
-    secrets: Mapping[str, Mapping[str, str]],
+    secrets: Mapping[str, Mapping[str, object]],
 ) -> Stack:
     """`secrets`: parameter that wants a secret's ARN -> what the secret holds."""
     arns = _create_secrets(cloud, name, secrets)
@@ -118,7 +118,7 @@ def _function_names(template: Template, stack_name: str) -> dict[str, dict[str, 
 
 
 def _create_secrets(
-    cloud: Cloud, stack_name: str, secrets: Mapping[str, Mapping[str, str]]
+    cloud: Cloud, stack_name: str, secrets: Mapping[str, Mapping[str, object]]
 ) -> dict[str, str]:
     client = cloud.secrets_manager()
     return {

@@ -85,6 +85,11 @@ def running(
                 "EngineSecretArn": {"username": "nolapse_engine", "password": "local"},
                 "ApiSecretArn": {"username": "nolapse_api", "password": "local"},
                 "SendgridSecretArn": {"api_key": "SG.local"},
+                # As secrets hold it; events/ has a message that this key sealed.
+                "SigningSecretArn": {
+                    "current": "local",
+                    "keys": {"local": "one machine, no cloud, no secret"},
+                },
             },
         )
         functions = open_things.enter_context(

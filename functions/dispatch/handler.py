@@ -6,15 +6,18 @@ from nolapse.delivery.dispatch import dispatch
 from nolapse.delivery.queue import QueuedNotification
 from nolapse.runtime.bootstrap import runtime
 from nolapse.runtime.observability import logger, publish
-from nolapse.runtime.sqs_events import parse_batch
+from nolapse.runtime.sqs_events import open_batch
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    batch, response = parse_batch(event, QueuedNotification)
+    made = runtime()
+    now = made.clock.now()
+    batch, response = open_batch(
+        event, lambda body: QueuedNotification.opened(body, made.key_ring, now), function="dispatch"
+    )
     if batch:
-        made = runtime()
         provider = next(iter(made.email_providers.values()))
-        counts = dispatch(made.engine, provider, made.sender, batch=batch, now=made.clock.now())
+        counts = dispatch(made.engine, provider, made.sender, batch=batch, now=now)
         logger().info("dispatch.finished", counts=dict(counts))
         publish("dispatch", counts)
     return response

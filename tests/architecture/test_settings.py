@@ -28,6 +28,7 @@ COMPLETE = {
     "DATABASE_TLS": "verify",
     "DATABASE_SECRET_ID": "engine",
     "SENDGRID_SECRET_ID": "sendgrid",
+    "SIGNING_SECRET_ID": "signing",
     "SENDGRID_URL": "https://mail.test",
     "EMAIL_QUEUE_URL": "https://queue.test/email",
     "SENDER_EMAIL": "reminders@clinic.test",

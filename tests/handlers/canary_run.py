@@ -18,6 +18,7 @@ from local.doubles import faults
 from local.lambda_runtime import FunctionError
 from local.postgres import Postgres
 from local.stack import RunningStack, running
+from nolapse.runtime.bootstrap import runtime
 from tests.handlers.conftest import load
 from tests.handlers.test_logs import CANARIES, CONFIDENTIAL, REGISTER
 from tests.integration.delivery.conftest import EXPIRES, OPENS
@@ -58,6 +59,7 @@ def malformed(stack: RunningStack) -> None:
         CONFIDENTIAL,
         json.dumps({CONFIDENTIAL: 1}),
         json.dumps({"key": CONFIDENTIAL, "scheduled_at": CONFIDENTIAL}),
+        runtime().key_ring.seal("queue", {"key": CONFIDENTIAL, "scheduled_at": CONFIDENTIAL}),
     ]
     records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
     invoke(stack, "DispatchEmailFunction", {"Records": records})

@@ -1,6 +1,5 @@
-"""The queue between scan and dispatch. Messages carry ids only: no name, no address, no date of anybody."""
+"""The queue between scan and dispatch. Messages carry ids only, sealed: no name, no address, no date of anybody."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,20 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from nolapse.domain.seals import KeyRing
+
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+PURPOSE = "queue"
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 BATCH = 10
 
 
 class QueuedNotification(BaseModel):
-    """The body of a message: which row to send. `scheduled_at` names its partition."""
+    """What a message says: which row to send. `scheduled_at` names its partition."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: str = Field(pattern="^[0-9a-f]{64}$")
     scheduled_at: AwareDatetime
+
+    @classmethod
+    def opened(cls, body: str, keys: KeyRing, now: datetime) -> "QueuedNotification":
+        """Raises BrokenSeal, or pydantic's ValidationError for what was sealed and says something else."""
+        return cls.model_validate(keys.open(PURPOSE, body, now=now))
+
+    def sealed(self, keys: KeyRing) -> str:
+        return keys.seal(PURPOSE, self.model_dump(mode="json"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +47,10 @@ class NotificationQueue:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
     """
 
-    def __init__(self, client: "SQSClient", url: str) -> None:
+    def __init__(self, client: "SQSClient", url: str, keys: KeyRing) -> None:
         self._client = client
         self._url = url
+        self._keys = keys
 
     def depth(self) -> int:
         """Messages waiting or in flight, as SQS approximates them."""
@@ -57,9 +68,9 @@ class NotificationQueue:
             Entries=[
                 {
                     "Id": str(position),
-                    "MessageBody": json.dumps(
-                        {"key": claim.idempotency_key.hex(), "scheduled_at": claim.scheduled_at.isoformat()}
-                    ),
+                    "MessageBody": QueuedNotification(
+                        key=claim.idempotency_key.hex(), scheduled_at=claim.scheduled_at
+                    ).sealed(self._keys),
                     "MessageGroupId": claim.tenant_id,
                 }
                 for position, claim in enumerate(batch)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from nolapse.delivery.catch_up import LatePolicy
 from nolapse.delivery.dispatch import Sender
 from nolapse.delivery.queue import NotificationQueue
+from nolapse.domain.seals import KeyRing
 from nolapse.providers.protocol import EmailProvider
 from nolapse.runtime.clock import Clock, DatabaseClock
 from nolapse.runtime.settings import Settings
@@ -60,7 +61,12 @@ class Runtime:
 
     @cached_property
     def email_queue(self) -> NotificationQueue:
-        return NotificationQueue(boto3.client("sqs"), str(self.settings.email_queue_url))
+        return NotificationQueue(boto3.client("sqs"), str(self.settings.email_queue_url), self.key_ring)
+
+    @cached_property
+    def key_ring(self) -> KeyRing:
+        secret = self._secret(self.settings.signing_secret_id)
+        return KeyRing(secret["keys"], secret["current"])
 
     @cached_property
     def s3(self) -> "S3Client":

@@ -16,9 +16,10 @@ class Settings(BaseSettings):
     database_port: int = Field(ge=1, le=65535)
     database_name: str = Field(min_length=1)
     database_tls: Literal["verify", "off"]
-    # Secrets Manager ids; each secret is JSON, {"username", "password"} or {"api_key"}.
+    # Secrets Manager ids; each secret is JSON, {"username", "password"}, {"api_key"} or {"current", "keys"}.
     database_secret_id: str = Field(min_length=1)
     sendgrid_secret_id: str = Field(min_length=1)
+    signing_secret_id: str = Field(min_length=1)
     sendgrid_url: HttpUrl
     email_queue_url: HttpUrl
     sender_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")

@@ -3,32 +3,30 @@
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from nolapse.runtime.observability import logger
+from nolapse.domain.seals import BrokenSeal
+from nolapse.runtime.observability import logger, publish
 
-Body = TypeVar("Body", bound=BaseModel)
+Body = TypeVar("Body")
 
 
-def parse_batch(event: dict[str, Any], model: type[Body]) -> tuple[Sequence[Body], dict[str, Any]]:
-    """The bodies that are well-formed, and the response that leaves the others to the dead-letter queue."""
+def open_batch(
+    event: dict[str, Any], open_body: Callable[[str], Body], *, function: str
+) -> tuple[Sequence[Body], dict[str, Any]]:
+    """What is ours and well-formed, and the response that leaves the rest to the dead-letter queue, alarm included."""
     bodies: list[Body] = []
     failures: list[dict[str, str]] = []
     for record in event["Records"]:
         try:
-            bodies.append(model.model_validate_json(record["body"]))
-        except ValidationError as error:
-            logger().warning(
-                "queue.message_malformed", message_id=record["messageId"], wrong=_wrong(model, error)
-            )
+            bodies.append(open_body(record["body"]))
+        except (BrokenSeal, ValidationError) as error:
+            # Its kind alone: a stranger's message may say anything.
+            logger().error("queue.message_refused", message_id=record["messageId"], kind=type(error).__name__)
             failures.append({"itemIdentifier": record["messageId"]})
+    if failures:
+        publish(function, {"messages_refused": len(failures)})
     return bodies, {"batchItemFailures": failures}
-
-
-def _wrong(model: type[BaseModel], error: ValidationError) -> list[str]:
-    """What is wrong, in our own words: a stranger's field names may hold anything."""
-    places = [detail["loc"][:1] for detail in error.errors(include_input=False)]
-    return [str(place[0]) if place and place[0] in model.model_fields else "body" for place in places]

@@ -1,7 +1,7 @@
 """The real functions over one test's database, moto and SendGrid's double, at a time that the test sets."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from local.clock import VirtualClock
 from local.doubles.faults import FaultQueue
 from local.doubles.received import ReceivedEmail
 from local.stack import RunningStack, running
-from nolapse.delivery.queue import NotificationQueue
+from nolapse.delivery.queue import NotificationQueue, QueuedNotification
 from nolapse.runtime.bootstrap import runtime
 from tests.integration.conftest import NOW, Register
 
@@ -102,6 +102,11 @@ class Delivery:
             )
             .get("Messages", [])
         )
+
+    def opened(self, messages: Sequence[Any]) -> list[QueuedNotification]:
+        """What messages say, as a dispatcher reads them."""
+        keys, now = runtime().key_ring, self.clock.now()
+        return [QueuedNotification.opened(message["Body"], keys, now) for message in messages]
 
     def statuses(self) -> Counter[str]:
         """Of the SECONDARY reminders."""

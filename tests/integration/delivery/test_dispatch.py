@@ -12,8 +12,8 @@ import pytest
 from local.doubles import faults
 from local.doubles.server import Exchange, Fault
 from nolapse.delivery.dispatch import dispatch
-from nolapse.delivery.queue import QueuedNotification
 from nolapse.domain.retries import JITTER, RETRY_DELAYS
+from nolapse.domain.seals import KeyRing
 from nolapse.runtime.bootstrap import runtime
 from nolapse.storage.engine import Credentials, create_engine
 from tests.integration.delivery.conftest import CLOSES, OPENS, Delivery
@@ -281,7 +281,7 @@ class TestUnknown:
         ]
 
 
-class TestMalformed:
+class TestRefused:
     def test_it_alone_comes_back_and_ends_in_the_dead_letter_queue(self, delivery: Delivery) -> None:
         delivery.due(2)
         delivery.scan(OPENS)
@@ -302,23 +302,38 @@ class TestMalformed:
         assert delivery.statuses() == {"SENT": 2}
         assert len(delivery.mail) == 2
 
-    def test_what_counts_as_malformed(self, delivery: Delivery) -> None:
+    def test_what_is_not_ours_or_says_something_else(
+        self, delivery: Delivery, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        whole = {"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00"}
+        ours, forger = (
+            runtime().key_ring,
+            KeyRing({"local": "a forger's own key, of thirty-two bytes"}, "local"),
+        )
+        sealed = ours.seal("queue", whole)
         bodies = [
             "",
             "{}",
-            "[]",
-            json.dumps({"key": "5f" * 32}),
-            json.dumps({"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00"}),
-            json.dumps({"key": "5F" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00"}),
-            json.dumps({"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00", "name": "Ada"}),
+            json.dumps(whole),
+            forger.seal("queue", whole),
+            ours.seal("link", whole),
+            sealed[:-3] + ("abc" if sealed[-3:] != "abc" else "cba"),
+            ours.seal("queue", {"key": "5f" * 32}),
+            ours.seal("queue", whole | {"scheduled_at": "2026-10-26T12:00:00"}),
+            ours.seal("queue", whole | {"key": "5F" * 32}),
+            ours.seal("queue", whole | {"name": "Ada"}),
         ]
 
         answer = invoke(delivery, [{"MessageId": body, "Body": body} for body in bodies])
 
         assert answer == {"batchItemFailures": [{"itemIdentifier": body} for body in bodies]}
+        metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+        assert [metric["messages_refused"] for metric in metrics if "messages_refused" in metric] == [[10.0]]
 
     def test_a_row_that_is_not_there_is_nothing_to_send(self, delivery: Delivery) -> None:
-        body = json.dumps({"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00"})
+        body = runtime().key_ring.seal(
+            "queue", {"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00"}
+        )
 
         assert invoke(delivery, [{"MessageId": "m-1", "Body": body}]) == {"batchItemFailures": []}
 
@@ -328,7 +343,7 @@ class TestConnections:
         """With a single connection at all, the batch's sends find it free, whichever order they come in."""
         delivery.due(10)
         delivery.scan(OPENS)
-        batch = [QueuedNotification.model_validate_json(message["Body"]) for message in delivery.receive()]
+        batch = delivery.opened(delivery.receive())
         database = delivery.register.database
         engine = create_engine(
             host=database.postgres.socket,

@@ -1,6 +1,5 @@
 """What scan puts on the queue, in which order and how much of it; and that a claim is never lost or doubled."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -10,8 +9,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
-from nolapse.delivery.queue import NotificationQueue
+from nolapse.delivery.queue import NotificationQueue, QueuedNotification
 from nolapse.delivery.scan import scan
+from nolapse.runtime.bootstrap import runtime
 from tests.integration.delivery.conftest import CLOSES, EXPIRES, OPENS, Delivery
 
 QUEUED_BY_TENANT = """
@@ -98,7 +98,7 @@ def test_scans_at_once_claim_disjoint_rows(delivery: Delivery) -> None:
     with ThreadPoolExecutor(4) as pool:
         claimed = list(pool.map(claim, range(8)))
 
-    keys = [json.loads(message["Body"])["key"] for message in _all_messages(delivery)]
+    keys = [queued.key for queued in delivery.opened(_all_messages(delivery))]
     assert sum(claimed) == len(keys) == len(set(keys)) == 100
     assert delivery.statuses() == {"QUEUED": 100}
 
@@ -119,7 +119,7 @@ def test_messages_carry_ids_alone_and_their_tenant_as_group(delivery: Delivery) 
     delivery.scan(OPENS)
 
     (message,) = delivery.receive()
-    assert json.loads(message["Body"]) == {"key": key, "scheduled_at": scheduled_at.isoformat()}
+    assert delivery.opened([message]) == [QueuedNotification(key=key, scheduled_at=scheduled_at)]
     assert message["Attributes"]["MessageGroupId"] == str(tenant)
     assert "MessageAttributes" not in message
 
@@ -132,7 +132,7 @@ def test_a_crash_between_commit_and_send_loses_nothing(delivery: Delivery) -> No
         raise EndpointConnectionError(endpoint_url="sqs")
 
     sqs.meta.events.register("before-send.sqs.SendMessageBatch", unreachable)
-    queue = NotificationQueue(sqs, delivery.running.stack.ref("EmailQueue"))
+    queue = NotificationQueue(sqs, delivery.running.stack.ref("EmailQueue"), runtime().key_ring)
     with pytest.raises(EndpointConnectionError):
         scan(delivery.running.engine, queue, now=OPENS, limit=100)
     assert delivery.statuses() == {"QUEUED": 3}
