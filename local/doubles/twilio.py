@@ -7,18 +7,18 @@ https://www.twilio.com/docs/messaging/api/message-resource
 import base64
 import json
 import re
-import secrets
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from email.utils import format_datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from local.doubles.double import Double
 from local.doubles.received import ReceivedText
-from local.doubles.server import DoubleServer, Fault, Reply, Request
-from local.doubles.store import Taken, TakenStore
+from local.doubles.server import Fault, Reply, Request
+from local.doubles.store import Taken
 from local.doubles.twilio_messages import body_of, error_in, failure_of, is_whatsapp
 
 _RESOURCE = re.compile(r"/2010-04-01/Accounts/(\w+)/Messages(?:/(\w+))?\.json")
@@ -31,11 +31,8 @@ _DATE_FILTERS: Mapping[str, Callable[[date, date], bool]] = {
 _MAX_PAGE = 1000
 
 
-class TwilioDouble:
-    """Runs between start() and stop(), or in a with block; messages() may be asked at any time.
-
-    `contents` are the approved templates by their ContentSid, with {{1}} where a variable goes.
-    """
+class TwilioDouble(Double):
+    """`contents` are the approved templates by their ContentSid, with {{1}} where a variable goes."""
 
     def __init__(
         self,
@@ -47,31 +44,10 @@ class TwilioDouble:
         auth_token: str,
         contents: Mapping[str, str] | None = None,
     ) -> None:
-        self._store = TakenStore(store)
-        self._clock = clock
-        self._server = DoubleServer(self._route, clock, faults)
+        super().__init__(store, clock, faults)
         self._account_sid = account_sid
         self._authorization = "Basic " + base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
         self._contents = contents or {}
-
-    @property
-    def url(self) -> str:
-        return self._server.url
-
-    def start(self) -> None:
-        self._store.open()
-        self._server.start()
-
-    def stop(self) -> None:
-        self._server.stop()
-        self._store.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def messages(self) -> list[ReceivedText]:
         """Those that left: what failed at once is kept, as at the vendor, but reached nobody."""
@@ -104,8 +80,7 @@ class TwilioDouble:
         code = error_in(form, self._contents)
         if code is not None:
             return _error(HTTPStatus.BAD_REQUEST, code, f"Refused: {form.get('To')}")
-        taken = Taken("SM" + secrets.token_hex(16), self._clock().astimezone(UTC), json.dumps(form))
-        self._store.add(taken, [form["To"]])
+        taken = self._keep(form, "SM", [form["To"]])
         # It is made before it is sent.
         queued = {"date_sent": None} | ({} if failure_of(form) else {"status": "queued"})
         return Reply(HTTPStatus.CREATED, self._resource(taken) | queued)

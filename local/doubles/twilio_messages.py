@@ -39,7 +39,11 @@ def error_in(form: Form, contents: Mapping[str, str]) -> int | None:
     magic = _magic(to)
     if magic in _REFUSED_AT_ONCE:
         return magic
-    return _sender_error(to, sender, form.get("MessagingServiceSid", "")) or _content_error(form, contents)
+    return (
+        _sender_error(to, sender, form.get("MessagingServiceSid", ""))
+        or _content_error(form, contents)
+        or _callback_error(form.get("StatusCallback"))
+    )
 
 
 def failure_of(form: Form) -> int | None:
@@ -81,10 +85,14 @@ def _content_error(form: Form, contents: Mapping[str, str]) -> int | None:
         return None if _are_variables(form.get("ContentVariables", "{}")) else 21656
     if not form.get("Body"):
         return 21602
-    if len(form["Body"]) > _MAX_BODY:
-        return 21617
-    callback = urlsplit(form.get("StatusCallback", "https://none.example"))
-    return None if callback.scheme in {"http", "https"} and callback.hostname else 21609
+    return 21617 if len(form["Body"]) > _MAX_BODY else None
+
+
+def _callback_error(url: str | None) -> int | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    return None if parts.scheme in {"http", "https"} and parts.hostname else 21609
 
 
 def _are_variables(text: str) -> bool:

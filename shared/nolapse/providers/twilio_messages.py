@@ -62,8 +62,8 @@ _NO_ENVIRONMENT = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
 class TwilioAccount:
     """`url` is the API's base; `timeout` bounds a whole exchange, in seconds.
 
-    `status_callback` is a URL that takes receipts; it is called with the message's key and attempt in its query,
-    which say whose a receipt is even where the answer to the send was lost.
+    `status_callback` is a URL without a query that takes receipts. It is called with the message's key and attempt
+    in a query, which say whose a receipt is even where the answer to the send was lost.
     """
 
     sid: str
