@@ -1,0 +1,110 @@
+"""Events to a tenant's own system, signed by Standard Webhooks.
+
+The receiver dedupes by the webhook's id, which is the same in every try: whatever may have arrived is sent again.
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.client import HTTPException
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import Request
+
+from standardwebhooks import Webhook
+
+from nolapse.domain.messages import Callback, Sought
+from nolapse.domain.outcomes import Accepted, NotFound, Outcome, ProbeResult, Rejected, RetrySafe
+from nolapse.providers.deadline_transport import (
+    Answer,
+    ConnectError,
+    ForbiddenAddress,
+    build_opener,
+    exchange,
+)
+from nolapse.providers.public_address import is_public
+from nolapse.providers.retry_after import retry_delay
+
+
+class TenantWebhook:
+    """One tenant's endpoint. `secrets` are whsec_…, the newest first: while a tenant changes from one to the next,
+    each signs. `timeout` bounds a whole exchange, in seconds. `clock` dates signatures, which receivers
+    refuse after some minutes.
+
+    A target that is not https, or that resolves to an address inside of a network, is refused: a tenant's
+    setting must not make us knock at our own doors. `only_public=False` lets such targets in.
+    """
+
+    name = "tenant-webhook"
+
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        timeout: float,
+        clock: Callable[[], datetime],
+        *,
+        only_public: bool = True,
+    ) -> None:
+        self._signers = [Webhook(secret.strip()) for secret in secrets]
+        if not self._signers:
+            raise ValueError("a webhook without a secret would not be signed")
+        self._timeout = timeout
+        self._clock = clock
+        self._schemes = {"https"} if only_public else {"https", "http"}
+        self._opener = build_opener(is_public if only_public else None)
+
+    def send(self, callback: Callback) -> Outcome:
+        if not self._is_target(callback.url):
+            return Rejected(f"{self.name}:not-https")
+        try:
+            answer = exchange(self._opener, self._signed(callback), self._timeout)
+        except ConnectError as error:
+            return self._unreachable(error.reason)
+        except (OSError, HTTPException) as error:
+            return RetrySafe(self._code(error))
+        return self._judge(callback.key, answer)
+
+    def probe(self, _sought: Sought) -> ProbeResult:
+        """Not found, so that it is sent again: the receiver tells whether it had it."""
+        return NotFound()
+
+    def _unreachable(self, reason: Exception) -> Rejected | RetrySafe:
+        code = self._code(reason)
+        return Rejected(code) if isinstance(reason, ForbiddenAddress) else RetrySafe(code)
+
+    def _judge(self, key: str, answer: Answer) -> Outcome:
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return Accepted(key)
+        code = f"{self.name}:{answer.status}"
+        if answer.status == HTTPStatus.GONE:
+            # By the specification: the receiver wants no more, and its endpoint is to be disabled.
+            return Rejected(code)
+        return RetrySafe(code, retry_delay(answer.headers))
+
+    def _is_target(self, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+            return bool(
+                parts.scheme in self._schemes and parts.hostname and url.isascii() and url.isprintable()
+            )
+        except ValueError:
+            return False
+
+    def _signed(self, callback: Callback) -> Request:
+        at = callback.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        body = json.dumps({**callback.payload, "timestamp": at}, ensure_ascii=False)
+        # In UTC, which the library takes whatever it is given for.
+        now = self._clock().astimezone(UTC)
+        headers = {
+            "Content-Type": "application/json",
+            "Webhook-Id": callback.key,
+            "Webhook-Timestamp": str(int(now.timestamp())),
+            "Webhook-Signature": " ".join(signer.sign(callback.key, now, body) for signer in self._signers),
+        }
+        return Request(callback.url, body.encode(), headers, method="POST")  # noqa: S310
+
+    def _code(self, error: Exception) -> str:
+        cause = error.reason if isinstance(error, URLError) else error
+        return f"{self.name}:{type(cause).__name__}"
