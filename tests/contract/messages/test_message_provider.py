@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local.doubles import faults
-from local.doubles.server import Fault
+from local.doubles.server import Exchange, Fault
 from nolapse.domain.outcomes import Accepted, NotFound, Rejected, RetrySafe, Unknown
 from tests.contract.conftest import TIMEOUT, within
 
@@ -160,6 +160,17 @@ class TestAnswerLost:
             assert len(rig.double.messages()) == 1
         else:
             assert found == Unknown(f"{rig.provider.name}:no-probe")
+
+    @pytest.mark.parametrize("length", [b"Content-Length: 99999999999\r\n", b""])
+    def test_an_answer_without_end(self, rig: Any, length: bytes) -> None:
+        def flood(exchange: Exchange) -> None:
+            exchange.process()
+            exchange.write(b"HTTP/1.1 500 Oh no\r\n" + length + b"\r\n")
+            for _ in range(12):
+                exchange.write(bytes(1024 * 1024))
+
+        rig.faults.inject(flood)
+        assert isinstance(rig.provider.send(rig.message), rig.lost())
 
     @pytest.mark.parametrize("status", [200, 202])
     def test_a_status_alone(self, rig: Any, status: int) -> None:
