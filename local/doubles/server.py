@@ -34,11 +34,15 @@ class Reply:
 
 
 class Exchange:
-    """One request as a fault sees it: take it as the vendor would, answer, or do worse."""
+    """One request as a fault sees it: take it as the vendor would, answer, or do worse.
+
+    `line` is its method and path.
+    """
 
     def __init__(self, handler: "_Handler") -> None:
         self._handler = handler
         self.stopping = handler.server.stopping
+        self.line = f"{handler.command} {handler.path}"
 
     def process(self) -> Reply:
         return self._handler.server.vendor(self.read())
