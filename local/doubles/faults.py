@@ -97,3 +97,8 @@ def hang_after_accept(exchange: Exchange) -> None:
 def garble_after_accept(exchange: Exchange) -> None:
     exchange.process()
     exchange.write(b"\x15\x03\x01\x00\x02\x02\x16\r\n\r\n")
+
+
+def cut_short_after_accept(exchange: Exchange) -> None:
+    exchange.process()
+    exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")

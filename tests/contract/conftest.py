@@ -4,6 +4,7 @@ import datetime as dt
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -35,6 +37,14 @@ from nolapse.providers.sendgrid import SendGrid
 
 SECRET = "SG.contract-secret"
 SENDER = "reminders@nolapse.example"
+TIMEOUT = 0.6
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds
 
 
 @dataclass(frozen=True)
@@ -187,7 +197,8 @@ def secure_url(rig: Rig, certificate: Path) -> Iterator[str]:
     """The double behind TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    backend = int(rig.double.url.rpartition(":")[2])
+    backend = urlsplit(rig.double.url).port
+    assert backend is not None
     with tls_relay(context, backend) as port:
         yield f"https://127.0.0.1:{port}"
 

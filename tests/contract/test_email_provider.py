@@ -4,10 +4,7 @@ import logging
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
@@ -17,23 +14,10 @@ from typing import Any
 import pytest
 
 from local.doubles import faults
-from local.doubles.server import Exchange, Fault
+from local.doubles.server import Fault
 from nolapse.domain.messages import Email, Rendered
 from nolapse.domain.outcomes import Accepted, NotFound, Rejected, RetrySafe, Unknown
-
-TIMEOUT = 0.6
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    assert time.monotonic() - began < seconds
-
-
-def cut_short(exchange: Exchange) -> None:
-    exchange.process()
-    exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")
+from tests.contract.conftest import TIMEOUT, within
 
 
 class TestAccepted:
@@ -162,7 +146,7 @@ ANSWER_LOST: list[tuple[Fault, int]] = [
     (faults.garble_after_accept, 1),
     (faults.trickle(TIMEOUT / 10), 1),
     (faults.delay(3 * TIMEOUT), 1),
-    (cut_short, 1),
+    (faults.cut_short_after_accept, 1),
     (faults.answer(500), 0),
     (faults.answer(503), 0),
     (faults.accept_then_answer(502), 1),
@@ -228,7 +212,7 @@ class TestProbe:
             faults.hang_after_accept,
             faults.trickle(TIMEOUT / 10),
             faults.garble_after_accept,
-            cut_short,
+            faults.cut_short_after_accept,
             *(faults.answer(status) for status in (302, 400, 401, 403, 404, 429, 500, 503)),
             *(
                 faults.answer(200, body=body)

@@ -1,6 +1,6 @@
 """What a vendor says later about a message that it took."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -22,7 +22,9 @@ class Receipt:
 
     `event_id` is the same in every repetition and names one event of this provider: the key to dedupe by.
     `provider_message_id` is as Accepted named it. `code` is a class or a reason's code, without free text or
-    an address. `at` is when it happened, by the vendor's clock, in UTC.
+    an address. `at` is when it happened, by the vendor's clock, in UTC. `address` is whom to send nothing more
+    (or, told START, to send to again), where the vendor names a person and no message of ours: for suppression
+    alone, never for a log.
     """
 
     provider: str
@@ -33,3 +35,4 @@ class Receipt:
     kind: ReceiptKind
     code: str | None
     at: datetime
+    address: str | None = field(default=None, repr=False)

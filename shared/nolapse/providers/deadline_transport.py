@@ -14,9 +14,12 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPConnection, HTTPMessage, HTTPResponse
+from http.client import HTTPConnection, HTTPMessage, HTTPResponse, IncompleteRead
 from typing import IO, Any
 from urllib.error import HTTPError
+
+# Of an answer's body, in bytes: whoever answers must not fill our memory.
+_MOST = 8 * 1024 * 1024
 
 
 class ConnectError(Exception):
@@ -198,7 +201,14 @@ def exchange(
     """Raises as the opener does, but for an error status, which is an answer like any other."""
     try:
         with opener.open(request, timeout=timeout) as response:
-            return Answer(response.status, response.headers, response.read())
+            return Answer(response.status, response.headers, _whole(response))
     except HTTPError as error:
         with error:
-            return Answer(error.code, error.headers, error.read())
+            return Answer(error.code, error.headers, _whole(error.fp))
+
+
+def _whole(response: Any) -> bytes:
+    body: bytes = response.read(_MOST)
+    if response.length:  # cut short, or more than anybody has to say
+        raise IncompleteRead(body, response.length)
+    return body

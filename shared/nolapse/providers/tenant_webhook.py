@@ -57,7 +57,7 @@ class TenantWebhook:
 
     def send(self, callback: Callback) -> Outcome:
         if not self._is_target(callback.url):
-            return Rejected(f"{self.name}:not-https")
+            return Rejected(f"{self.name}:bad-target")
         try:
             answer = exchange(self._opener, self._signed(callback), self._timeout)
         except ConnectError as error:
@@ -86,11 +86,10 @@ class TenantWebhook:
     def _is_target(self, url: str) -> bool:
         try:
             parts = urlsplit(url)
-            return bool(
-                parts.scheme in self._schemes and parts.hostname and url.isascii() and url.isprintable()
-            )
+            whole = parts.hostname and parts.port != 0 and parts.username is None
         except ValueError:
             return False
+        return bool(whole and parts.scheme in self._schemes and url.isascii() and url.isprintable())
 
     def _signed(self, callback: Callback) -> Request:
         at = callback.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
