@@ -96,6 +96,8 @@ class TestValidation:
             (mail() | {"categories": [str(number) for number in range(11)]}, "categories"),
             (mail() | {"categories": ["a", "a"]}, "categories"),
             (mail(category="c" * 256), "categories.0"),
+            (mail() | {"headers": {"List-Unsubscribe": 1}}, "headers"),
+            (mail() | {"headers": {"Subject": "another"}}, "headers.Subject"),
         ],
     )
     def test_names_the_field(self, double: SendGridDouble, document: object, field: str) -> None:

@@ -101,7 +101,7 @@ class Graph:
                     return _not_drafted(created)
                 return _send_draft(mailbox, str(json.loads(created.body)["id"]))
         except (TokenRefused, MailboxBusy, *_NO_ANSWER) as error:
-            return RetrySafe(_code(error))
+            return RetrySafe(_code(error), error.delay if isinstance(error, TokenRefused) else None)
 
     def probe(self, sought: Sought) -> ProbeResult:
         """Look at the draft, or for the key in all of the mailbox: it left if any that is found is a draft no more.

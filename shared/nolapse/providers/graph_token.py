@@ -5,6 +5,7 @@ https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from email.message import Message
 from http import HTTPStatus
 from threading import Lock
@@ -13,7 +14,8 @@ from urllib.request import OpenerDirector, Request
 
 import msal
 
-from nolapse.providers.deadline_transport import Answer, Deadline, exchange
+from nolapse.providers.deadline_transport import Deadline, exchange
+from nolapse.providers.retry_after import retry_delay
 
 # https://datatracker.ietf.org/doc/html/rfc6749#section-5.2
 _OAUTH_ERRORS = {
@@ -24,14 +26,17 @@ _OAUTH_ERRORS = {
     "unsupported_grant_type",
     "invalid_scope",
 }
+# The rest is not the directory's word on us.
+_OAUTH_STATUSES = {HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED}
 
 
 class TokenRefused(Exception):
     """No token, for a reason that is ours or the directory's: nothing about a message."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, delay: timedelta | None = None) -> None:
         super().__init__(f"no token: {code}")
         self.code = code
+        self.delay = delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,6 @@ class _Reply:
     status_code: int
     text: str
     headers: Message
-
-    def raise_for_status(self) -> None:
-        if self.status_code >= HTTPStatus.BAD_REQUEST:
-            raise TokenRefused(str(self.status_code))
 
 
 class _Http:
@@ -89,13 +90,16 @@ class _Http:
             dict(headers) if isinstance(headers, Mapping) else {},
             method=method,
         )
-        return _reply(exchange(self._opener, request, self.deadline.left()))
+        answer = exchange(self._opener, request, self.deadline.left())
+        if answer.status not in _OAUTH_STATUSES:
+            raise TokenRefused(str(answer.status), retry_delay(answer.headers))
+        return _Reply(answer.status, answer.body.decode(errors="replace"), answer.headers)
 
 
 class ClientCredentials:
     """`authority` is the tenant's at the identity platform, `https://login.microsoftonline.com/TENANT`.
 
-    msal keeps the token until it expires, and leaves a token endpoint alone for as long as that asks.
+    msal keeps the token until it expires, and for a minute the directory's refusal.
     """
 
     def __init__(
@@ -119,7 +123,7 @@ class ClientCredentials:
             # Making the application asks the authority for its endpoints: I/O, so not at construction.
             self._application = self._application or self._discover()
             answer = self._application.acquire_token_for_client([self._scope])
-        except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             # An answer of another shape; msal's complaint quotes it.
             raise TokenRefused(type(error).__name__) from None
         finally:
@@ -135,10 +139,6 @@ class ClientCredentials:
             instance_discovery=False,
             http_client=self._http,
         )
-
-
-def _reply(answer: Answer) -> _Reply:
-    return _Reply(answer.status, answer.body.decode(errors="replace"), answer.headers)
 
 
 def _token(answer: Mapping[str, object]) -> str:
