@@ -122,7 +122,13 @@ class TestToken:
         with within(2 * TIMEOUT):
             assert isinstance(provider.probe(rig.sought(email)), Unknown)
         assert rig.double.messages() == []
-        assert isinstance(provider.send(email), Accepted)
+
+    @pytest.mark.parametrize("step", [DISCOVERY, TOKEN])
+    def test_the_next_try_asks_again(self, rig: Any, email: Email, step: str) -> None:
+        rig.faults.at = step
+        rig.faults.inject(faults.reset_unread, faults.answer(500), faults.answer(200, body=[]))
+        outcomes = [rig.provider.send(email) for _ in range(4)]
+        assert [type(outcome) for outcome in outcomes] == [RetrySafe, RetrySafe, RetrySafe, Accepted]
 
     def test_a_wrong_secret(self, rig: Any, email: Email) -> None:
         url = rig.double.url
