@@ -71,7 +71,7 @@ class TestRequest:
         (received,) = rig.double.messages()
         assert received.request["MessagingServiceSid"] == SERVICE
         assert "From" not in received.request
-        assert rig.provider.probe(rig.sought(message)) == outcome
+        assert received.message_id == outcome.message_id
 
     @on_sms
     def test_without_a_callback(self, rig: Any) -> None:
@@ -218,6 +218,8 @@ class TestErrorCodes:
         (201, {"sid": None}),
         (201, {"sid": "+12125550134"}),
         (201, {"sid": ["SM"]}),
+        (201, {"sid": "SM" + "a" * 32, "status": ["queued"]}),
+        (201, {"sid": "SM" + "a" * 32, "date_created": 7}),
         (200, {"sid": "SM" + "a" * 32}),
         (204, None),
     ],
@@ -337,13 +339,26 @@ class TestProbe:
 
     @on_sms
     @pytest.mark.parametrize("body", ["", None])
-    def test_a_redacted_text_might_be_ours(self, rig: Any, body: object) -> None:
+    def test_a_text_that_is_withheld_might_be_ours(self, rig: Any, body: object) -> None:
         rig.faults.inject(page(listed(rig.clock.now, body)))
-        assert rig.provider.probe(rig.sought(SMS)) == Unknown("twilio-sms:redacted")
+        assert rig.provider.probe(rig.sought(SMS)) == Unknown("twilio-sms:no-text")
         rig.faults.inject(page(listed(rig.clock.now - timedelta(days=1), body)))
         assert rig.provider.probe(rig.sought(SMS)) == NotFound()
         rig.faults.inject(page(listed(rig.clock.now, body), listed(rig.clock.now)))
         assert rig.provider.probe(rig.sought(SMS)) == Accepted("SM" + "a" * 32)
+
+    @on_sms
+    def test_by_a_messaging_service(self, rig: Any) -> None:
+        message = replace(SMS, sender=SERVICE)
+        outcome = rig.provider.send(message)
+        assert rig.provider.probe(rig.sought(message)) == outcome
+
+    @on_whatsapp
+    def test_a_template_by_a_messaging_service_is_listed_without_its_text(self, rig: Any) -> None:
+        message = replace(WHATSAPP, sender=SERVICE)
+        assert rig.provider.probe(rig.sought(message)) == NotFound()
+        rig.provider.send(message)
+        assert rig.provider.probe(rig.sought(message)) == Unknown("twilio-whatsapp:no-text")
 
     @on_sms
     @pytest.mark.parametrize("sid", [None, "", "+12125550134", 7])
