@@ -54,11 +54,7 @@ def receipts(
     sid = fields.get("MessageSid", "")
     if not _MESSAGE.fullmatch(sid):
         return ()
-    receipt = (
-        _of_status(sid, fields, url, now)
-        if "MessageStatus" in fields
-        else _of_answer(sid, fields, now)
-    )
+    receipt = _of_status(sid, fields, url, now) if "MessageStatus" in fields else _of_answer(sid, fields, now)
     return (receipt,) if receipt else ()
 
 
