@@ -13,7 +13,12 @@ from local.doubles.store import Taken, TakenStore
 
 
 class Double(ABC):
-    """Runs between start() and stop(), or in a with block; what it took may be read at any time."""
+    """Runs between start() and stop(), or in a with block; what it took may be read at any time.
+
+    `url` is what a client is given: the server's, and the path where that is part of it.
+    """
+
+    _path = ""
 
     def __init__(
         self,
@@ -27,7 +32,7 @@ class Double(ABC):
 
     @property
     def url(self) -> str:
-        return self._server.url
+        return self._server.url + self._path
 
     def start(self) -> None:
         self._store.open()

@@ -37,10 +37,6 @@ class SlackDouble(Double):
         super().__init__(store, clock, faults)
         self._path = f"/services/T00000000/B00000000/{secret}"
 
-    @property
-    def url(self) -> str:
-        return super().url + self._path
-
     def messages(self) -> list[ReceivedNotice]:
         return [_notice(taken) for taken in self._store.all()]
 

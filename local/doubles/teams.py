@@ -34,10 +34,6 @@ class TeamsDouble(Double):
         super().__init__(store, clock, faults)
         self._path = f"{_PATH}?api-version=1&sig={secret}"
 
-    @property
-    def url(self) -> str:
-        return super().url + self._path
-
     def messages(self) -> list[ReceivedNotice]:
         return [_notice(taken) for taken in self._store.all()]
 

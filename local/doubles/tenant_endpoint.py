@@ -17,7 +17,6 @@ from local.doubles.received import ReceivedCallback
 from local.doubles.server import Fault, Reply, Request
 from local.doubles.store import Taken
 
-_PATH = "/nolapse"
 _TOLERANCE = timedelta(minutes=5)
 
 
@@ -26,6 +25,8 @@ class TenantEndpointDouble(Double):
 
     The library's own verification reads the machine's clock, this one the double's.
     """
+
+    _path = "/nolapse"
 
     def __init__(
         self,
@@ -38,10 +39,6 @@ class TenantEndpointDouble(Double):
         super().__init__(store, clock, faults)
         self._verifiers = [Webhook(key) for key in keys]
 
-    @property
-    def url(self) -> str:
-        return super().url + _PATH
-
     def messages(self) -> list[ReceivedCallback]:
         return list({received.key: received for received in reversed(self.tries())}.values())[::-1]
 
@@ -51,7 +48,7 @@ class TenantEndpointDouble(Double):
     def _route(self, request: Request) -> Reply:
         if request.method != "POST":
             return Reply(HTTPStatus.METHOD_NOT_ALLOWED)
-        if request.path != _PATH:
+        if request.path != self._path:
             return Reply(HTTPStatus.NOT_FOUND)
         key, stamp = request.headers.get("webhook-id", ""), request.headers.get("webhook-timestamp", "")
         signatures = request.headers.get("webhook-signature", "").split()

@@ -86,10 +86,10 @@ class TwilioDouble(Double):
         return Reply(HTTPStatus.CREATED, self._resource(taken) | queued)
 
     def _fetch(self, sid: str) -> Reply:
-        for taken in self._store.all():
-            if taken.message_id == sid:
-                return Reply(HTTPStatus.OK, self._resource(taken))
-        return _error(HTTPStatus.NOT_FOUND, 20404, "The requested resource was not found")
+        taken = self._store.named(sid)
+        if taken is None:
+            return _error(HTTPStatus.NOT_FOUND, 20404, "The requested resource was not found")
+        return Reply(HTTPStatus.OK, self._resource(taken))
 
     def _list(self, query: Mapping[str, str]) -> Reply:
         size = query.get("PageSize", "50")
@@ -128,10 +128,12 @@ class TwilioDouble(Double):
         form = json.loads(taken.request)
         failure = failure_of(form)
         at = format_datetime(taken.received_at)
+        # https://github.com/twilio/twilio-node/issues/1081
+        shown = "" if {"ContentSid", "MessagingServiceSid"} <= form.keys() else body_of(form, self._contents)
         return {
             "account_sid": self._account_sid,
             "api_version": "2010-04-01",
-            "body": body_of(form, self._contents),
+            "body": shown,
             "date_created": at,
             "date_sent": at,
             "date_updated": at,

@@ -39,6 +39,33 @@ SECRET = "SG.contract-secret"
 SENDER = "reminders@nolapse.example"
 TIMEOUT = 0.6
 
+# Each with how many messages the vendor has taken all the same.
+ANSWER_LOST: list[tuple[Fault, int]] = [
+    (faults.reset_unread, 0),
+    (faults.reset_after_accept, 1),
+    (faults.close_after_accept, 1),
+    (faults.hang_after_accept, 1),
+    (faults.garble_after_accept, 1),
+    (faults.trickle(TIMEOUT / 10), 1),
+    (faults.delay(3 * TIMEOUT), 1),
+    (faults.cut_short_after_accept, 1),
+    (faults.answer(500), 0),
+    (faults.answer(503), 0),
+    (faults.accept_then_answer(502), 1),
+    (faults.answer(302, headers={"Location": "/elsewhere"}), 0),
+]
+
+# None of them says whether the message is there.
+NO_ANSWER: list[Fault] = [
+    faults.reset_unread,
+    faults.hang_after_accept,
+    faults.trickle(TIMEOUT / 10),
+    faults.garble_after_accept,
+    faults.cut_short_after_accept,
+    *(faults.answer(status) for status in (302, 400, 401, 403, 404, 429, 500, 503)),
+    *(faults.answer(200, body=body) for body in (None, [], {}, "")),
+]
+
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:

@@ -8,23 +8,11 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request
 
 from nolapse.domain.outcomes import Accepted, Outcome, Rejected, RetrySafe, Unknown
 from nolapse.providers.deadline_transport import Answer, ConnectError, build_opener, exchange
-from nolapse.providers.retry_after import retry_delay
-
-# These judge the webhook, its channel or our pace: the same message passes once an operator has put that right.
-_NOT_THE_MESSAGES_FAULT = {
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.METHOD_NOT_ALLOWED,
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.GONE,
-    HTTPStatus.TOO_MANY_REQUESTS,
-}
+from nolapse.providers.judgement import failure, refusal
 
 
 class IncomingWebhook:
@@ -46,21 +34,12 @@ class IncomingWebhook:
         request = Request(self._url, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
         try:
             answer = exchange(self._opener, request, self._timeout)
-        except ConnectError as error:
-            return RetrySafe(self._code(error.reason))
-        except (OSError, HTTPException) as error:
-            return Unknown(self._code(error))
+        except (ConnectError, OSError, HTTPException) as error:
+            return failure(self._name, error)
         return Accepted(key) if self._took(answer) else self._refusal(answer)
 
     def _refusal(self, answer: Answer) -> Rejected | RetrySafe | Unknown:
-        code = f"{self._name}:{answer.status}"
-        if answer.status in _NOT_THE_MESSAGES_FAULT:
-            return RetrySafe(code, retry_delay(answer.headers))
-        if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Rejected(code)
-        return Unknown(code)
-
-    def _code(self, error: Exception) -> str:
-        """The kind of error alone: its text may quote the URL, which is a secret."""
-        cause = error.reason if isinstance(error, URLError) else error
-        return f"{self._name}:{type(cause).__name__}"
+        if answer.status == HTTPStatus.GONE:
+            # A channel in the archive or a workflow removed: not the message's fault, an operator's to mend.
+            return RetrySafe(f"{self._name}:{answer.status}")
+        return refusal(self._name, answer.status, answer.headers)

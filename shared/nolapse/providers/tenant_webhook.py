@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPException
-from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import Request
 
@@ -24,6 +23,7 @@ from nolapse.providers.deadline_transport import (
     build_opener,
     exchange,
 )
+from nolapse.providers.judgement import failure_code
 from nolapse.providers.public_address import is_public
 from nolapse.providers.retry_after import retry_delay
 
@@ -60,19 +60,18 @@ class TenantWebhook:
             return Rejected(f"{self.name}:bad-target")
         try:
             answer = exchange(self._opener, self._signed(callback), self._timeout)
-        except ConnectError as error:
-            return self._unreachable(error.reason)
-        except (OSError, HTTPException) as error:
-            return RetrySafe(self._code(error))
+        except (ConnectError, OSError, HTTPException) as error:
+            return self._failure(error)
         return self._judge(callback.key, answer)
 
     def probe(self, _sought: Sought) -> ProbeResult:
         """Not found, so that it is sent again: the receiver tells whether it had it."""
         return NotFound()
 
-    def _unreachable(self, reason: Exception) -> Rejected | RetrySafe:
-        code = self._code(reason)
-        return Rejected(code) if isinstance(reason, ForbiddenAddress) else RetrySafe(code)
+    def _failure(self, error: Exception) -> Rejected | RetrySafe:
+        code = failure_code(self.name, error)
+        forbidden = isinstance(error, ConnectError) and isinstance(error.reason, ForbiddenAddress)
+        return Rejected(code) if forbidden else RetrySafe(code)
 
     def _judge(self, key: str, answer: Answer) -> Outcome:
         if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -103,7 +102,3 @@ class TenantWebhook:
             "Webhook-Signature": " ".join(signer.sign(callback.key, now, body) for signer in self._signers),
         }
         return Request(callback.url, body.encode(), headers, method="POST")  # noqa: S310
-
-    def _code(self, error: Exception) -> str:
-        cause = error.reason if isinstance(error, URLError) else error
-        return f"{self.name}:{type(cause).__name__}"

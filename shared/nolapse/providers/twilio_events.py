@@ -41,24 +41,20 @@ _AROUND_A_WORD = " \t\r\n.!\"'"
 
 
 def receipts(
-    url: str, headers: Mapping[str, str], raw_body: bytes, secret: str, received_at: datetime
+    url: str, headers: Mapping[str, str], raw_body: bytes, secret: str, now: datetime
 ) -> Sequence[Receipt]:
     """Of one callback: at most one receipt. Raises InvalidSignature.
 
     `url` is the public one, whole, as Twilio called it. `secret` is the account's auth token, or the shared key of
     the account's webhook rule, by which Twilio signs with SHA-256 and says so in a header of its own.
-    `received_at` stands in for the time that Twilio does not tell.
+    `now` stands in for the time that Twilio does not tell.
     """
     fields = dict(parse_qsl(raw_body.decode(errors="replace"), keep_blank_values=True))
     _verify(url, headers, fields, secret)
     sid = fields.get("MessageSid", "")
     if not _MESSAGE.fullmatch(sid):
         return ()
-    receipt = (
-        _of_status(sid, fields, url, received_at)
-        if "MessageStatus" in fields
-        else _of_answer(sid, fields, received_at)
-    )
+    receipt = _of_status(sid, fields, url, now) if "MessageStatus" in fields else _of_answer(sid, fields, now)
     return (receipt,) if receipt else ()
 
 

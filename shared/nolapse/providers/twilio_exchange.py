@@ -17,17 +17,18 @@ from nolapse.providers.deadline_transport import Answer, Deadline, exchange
 
 
 class TwilioExchange(HttpClient):  # type: ignore[misc]
-    """All requests of one exchange, so that one deadline bounds them; `answer` is what the last one got.
+    """All requests of one exchange, so that one deadline bounds them; `answer` is what the last one got, if any.
 
     The SDK builds URLs of Twilio's own host, whatever the page it follows says: only path and query are kept.
     """
+
+    answer: Answer
 
     def __init__(self, opener: OpenerDirector, url: str, timeout: float) -> None:
         super().__init__(logging.getLogger(__name__), is_async=False, timeout=timeout)
         self._opener = opener
         self._url = url.rstrip("/")
         self._deadline = Deadline(timeout)
-        self.answer: Answer | None = None
 
     def request(  # noqa: PLR0917  the SDK's signature
         self,
@@ -40,7 +41,6 @@ class TwilioExchange(HttpClient):  # type: ignore[misc]
         timeout: float | None = None,  # noqa: ARG002
         allow_redirects: bool = False,  # noqa: ARG002
     ) -> Response:
-        self.answer = None
         request = Request(  # noqa: S310
             self._target(url, params),
             urlencode(data).encode() if data else None,

@@ -14,7 +14,6 @@ from hashlib import sha256
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlencode
 
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
@@ -24,6 +23,7 @@ from twilio.rest import Client
 from nolapse.domain.messages import Sought, TemplateMessage, TextMessage
 from nolapse.domain.outcomes import Accepted, NotFound, Outcome, ProbeResult, Rejected, RetrySafe, Unknown
 from nolapse.providers.deadline_transport import Answer, ConnectError, build_opener
+from nolapse.providers.judgement import NOT_THE_MESSAGES_FAULT, failure, failure_code, refusal
 from nolapse.providers.retry_after import retry_delay
 from nolapse.providers.twilio_errors import LATER, OURS, PERMANENT
 from nolapse.providers.twilio_exchange import TwilioExchange
@@ -33,16 +33,6 @@ _SERVICE = re.compile(r"MG[0-9a-f]{32}")
 _MESSAGE = re.compile(r"[SM]M[0-9a-f]{32}")
 _ERROR_CODES = range(10_000, 100_000)
 _NOT_SENT = {"failed", "undelivered", "canceled"}
-
-# See sendgrid.py: not the message's fault, so not its end.
-_NOT_THE_MESSAGES_FAULT = {
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.METHOD_NOT_ALLOWED,
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.TOO_MANY_REQUESTS,
-}
 
 # A message is made within the exchange that asks for it: what was made outside of these is another's, though
 # it say the same. Twilio's clock and ours may differ a little, and it counts in whole seconds.
@@ -130,15 +120,13 @@ class _Messages:
         exchange, client = self._exchange()
         try:
             created = client.messages.create(**fields, status_callback=self._callback(message))
+            return self._judge(created, exchange.answer.status)
         except (TwilioRestException, TwilioServiceException) as error:
             return self._refusal(error.code, exchange.answer)
-        except ConnectError as error:
-            return RetrySafe(self._code(error))
-        except (OSError, HTTPException) as error:
-            return Unknown(self._code(error))
+        except (ConnectError, OSError, HTTPException) as error:
+            return failure(self._name, error)
         except _ODD_SHAPES:
-            return Unknown(f"{self._name}:{_status(exchange)}:unconfirmed")
-        return self._judge(created, _status(exchange))
+            return Unknown(f"{self._name}:{exchange.answer.status}:unconfirmed")
 
     def probe(self, sought: Sought, to: str, sender: str | None) -> ProbeResult:
         """Look among all messages to this number.
@@ -157,17 +145,18 @@ class _Messages:
             ]
             return self._find(sought.body_sha256, candidates)
         except TwilioException:
-            return Unknown(f"{self._name}:{_status(exchange)}")
+            return Unknown(f"{self._name}:{exchange.answer.status}")
         except (ConnectError, OSError, HTTPException, TooManyMessages, *_ODD_SHAPES) as error:
-            return Unknown(self._code(error))
+            return Unknown(failure_code(self._name, error))
 
     def _find(self, body_sha256: bytes, candidates: Sequence[Any]) -> ProbeResult:
         for message in candidates:
             if sha256((message.body or "").encode()).digest() == body_sha256:
                 return Accepted(_sid(message))
-        # Accounts may have their messages' texts redacted: whose an empty one is can't be told.
+        # Accounts may have their texts redacted, and a template by a messaging service is listed without its own
+        # (https://github.com/twilio/twilio-node/issues/1081): whose an empty one is can't be told.
         if not all(message.body for message in candidates):
-            return Unknown(f"{self._name}:redacted")
+            return Unknown(f"{self._name}:no-text")
         return NotFound()
 
     def _exchange(self) -> tuple[TwilioExchange, Client]:
@@ -183,14 +172,13 @@ class _Messages:
         url = self._account.status_callback
         return f"{url}?{urlencode({'key': message.key, 'attempt': message.attempt_id})}" if url else unset
 
-    def _refusal(self, code: Any, answer: Answer | None) -> Rejected | RetrySafe | Unknown:
-        status = answer.status if answer else 0
-        if not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Unknown(f"{self._name}:{status}")
+    def _refusal(self, code: Any, answer: Answer) -> Outcome:
         known = _error_code(code)
-        named = f"{self._name}:{known or status}"
-        if known in OURS or known in LATER or status in _NOT_THE_MESSAGES_FAULT:
-            asked = retry_delay(answer.headers) if answer else None
+        if not known or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return refusal(self._name, answer.status, answer.headers)
+        named = f"{self._name}:{known}"
+        if known in OURS or known in LATER or answer.status in NOT_THE_MESSAGES_FAULT:
+            asked = retry_delay(answer.headers)
             return RetrySafe(named, LATER.get(known) if asked is None else asked)
         return Rejected(named)
 
@@ -204,17 +192,12 @@ class _Messages:
             return Unknown(f"{self._name}:{status}:unconfirmed")
         return Accepted(created.sid)
 
-    def _code(self, error: Exception) -> str:
-        """The kind of error alone: its text may quote the request."""
-        cause = error.reason if isinstance(error, URLError | ConnectError) else error
-        return f"{self._name}:{type(cause).__name__}"
-
 
 def _listed(exchange: TwilioExchange, client: Client, to: str, sender: str | None) -> Iterator[Any]:
     """An answer of another shape raises: silence must not be mistaken for "not found"."""
     page = client.messages.page(to=to, from_=sender or unset, page_size=_PAGE)
     for _ in range(_PAGES):
-        if exchange.answer is None or "messages" not in json.loads(exchange.answer.body):
+        if "messages" not in json.loads(exchange.answer.body):
             raise ValueError
         yield from page
         if page.next_page_url is None:
@@ -232,10 +215,6 @@ def _sid(message: Any) -> str:
     if not _MESSAGE.fullmatch(message.sid):
         raise ValueError
     return str(message.sid)
-
-
-def _status(exchange: TwilioExchange) -> int:
-    return exchange.answer.status if exchange.answer else 0
 
 
 def _sender(sender: str, channel: str = "") -> dict[str, str]:

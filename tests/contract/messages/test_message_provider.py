@@ -16,7 +16,7 @@ import pytest
 from local.doubles import faults
 from local.doubles.server import Exchange, Fault
 from nolapse.domain.outcomes import Accepted, NotFound, Rejected, RetrySafe, Unknown
-from tests.contract.conftest import TIMEOUT, within
+from tests.contract.conftest import ANSWER_LOST, TIMEOUT, within
 
 
 class TestAccepted:
@@ -123,22 +123,6 @@ class TestTooFast:
 
     def test_nonsense(self, rig: Any) -> None:
         assert self.delay(rig, "soon") is None
-
-
-ANSWER_LOST: list[tuple[Fault, int]] = [
-    (faults.reset_unread, 0),
-    (faults.reset_after_accept, 1),
-    (faults.close_after_accept, 1),
-    (faults.hang_after_accept, 1),
-    (faults.garble_after_accept, 1),
-    (faults.trickle(TIMEOUT / 10), 1),
-    (faults.delay(3 * TIMEOUT), 1),
-    (faults.cut_short_after_accept, 1),
-    (faults.answer(500), 0),
-    (faults.answer(503), 0),
-    (faults.accept_then_answer(502), 1),
-    (faults.answer(302, headers={"Location": "/elsewhere"}), 0),
-]
 
 
 class TestAnswerLost:
