@@ -1,19 +1,18 @@
 """The double is as strict as the vendor: what it takes, and what becomes of ids."""
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from local.doubles.graph import GraphDouble
 from local.doubles.graph_directory import Directory
+from tests.contract.wire import ask
 
 NOW = datetime(2026, 3, 1, 14, tzinfo=UTC)
 SENDER, OTHER = "reminders@nolapse.example", "other@nolapse.example"
@@ -43,21 +42,9 @@ def double(tmp_path: Path) -> Iterator[GraphDouble]:
         yield double
 
 
-def ask(
-    double: GraphDouble, method: str, path: str, body: bytes | None = None, **headers: str
-) -> tuple[int, Any]:
-    request = urllib.request.Request(double.url + path, body, headers, method=method)  # noqa: S310
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=10) as answer:
-            return answer.status, json.loads(answer.read() or b"null")
-    except HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())
-
-
 def token(double: GraphDouble, **changed: str) -> tuple[int, Any]:
-    return ask(double, "POST", "/contoso/oauth2/v2.0/token", urlencode({**GRANT, **changed}).encode())
+    form = urlencode({**GRANT, **changed}).encode()
+    return read(*ask(f"{double.url}/contoso/oauth2/v2.0/token", "POST", form, {}))
 
 
 def graph(
@@ -75,7 +62,11 @@ def graph(
         "Prefer": prefer,
     }
     body = None if document is None else json.dumps(document).encode()
-    return ask(double, method, f"/v1.0/users/{sender}/messages{path}", body, **headers)
+    return read(*ask(f"{double.url}/v1.0/users/{sender}/messages{path}", method, body, headers))
+
+
+def read(status: int, body: bytes) -> tuple[int, Any]:
+    return status, json.loads(body or b"null")
 
 
 def draft(double: GraphDouble, **changed: Any) -> str:
@@ -108,7 +99,8 @@ class TestDirectory:
         assert (answered, answer["error"]) == (status, error)
 
     def test_nothing_without_a_token(self, double: GraphDouble) -> None:
-        status, answer = ask(double, "GET", f"/v1.0/users/{SENDER}/messages", Authorization="Bearer x")
+        url = f"{double.url}/v1.0/users/{SENDER}/messages"
+        status, answer = read(*ask(url, "GET", None, {"Authorization": "Bearer x"}))
         assert (status, answer["error"]["code"]) == (401, "InvalidAuthenticationToken")
 
 

@@ -1,18 +1,17 @@
 """The double is as strict as the vendor."""
 
 import json
-import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 
 import pytest
 
 from local.doubles.mailgun import MailgunDouble
+from tests.contract.wire import ask
 
 NOW = datetime(2026, 3, 1, 14, tzinfo=UTC)
 MAIL = {"from": "Nolapse <r@nolapse.example>", "to": "ana@clinic.example", "subject": "R", "text": "text"}
@@ -26,18 +25,9 @@ def double(tmp_path: Path) -> Iterator[MailgunDouble]:
 
 
 def post(url: str, body: bytes, content_type: str, key: str = "key") -> tuple[int, Any]:
-    headers = {
-        "Authorization": "Basic " + b64encode(f"api:{key}".encode()).decode(),
-        "Content-Type": content_type,
-    }
-    request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=10) as answer:
-            return answer.status, json.loads(answer.read())
-    except HTTPError as error:
-        with error:
-            return error.code, error.read()
+    authorization = "Basic " + b64encode(f"api:{key}".encode()).decode()
+    status, answer = ask(url, "POST", body, {"Authorization": authorization, "Content-Type": content_type})
+    return status, json.loads(answer) if status == 200 else answer
 
 
 def form(fields: list[tuple[str, str]]) -> bytes:
