@@ -136,6 +136,7 @@ def _accepted(email: ReceivedEmail, taken: Taken, domain: str) -> dict[str, Any]
         "domain": {"name": domain},
         "tags": values(email.request["fields"], "o:tag"),
         "recipient": email.to,
+        "user-variables": json.dumps({"key": email.key, "attempt_id": email.attempt_id}),
         "message": {
             "headers": {
                 "to": email.to,

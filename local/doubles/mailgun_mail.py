@@ -29,7 +29,8 @@ _OPTIONS = {
 }
 _REPEATABLE = {"to", "cc", "bcc", "o:tag"}
 _SWITCHES = {"yes", "no", "true", "false", "htmlonly"}
-_MAX_TAGS = 10
+# https://documentation.mailgun.com/docs/mailgun/user-manual/tracking-messages/track-tagging
+_MAX_TAGS = 3
 _MAX_TAG_LENGTH = 128
 _MAX_OPTIONS_BYTES = 16 * 1024
 

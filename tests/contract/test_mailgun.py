@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 
 from local.doubles import faults
-from local.doubles.server import Exchange
+from local.doubles.server import Exchange, answer_normally
 from nolapse.domain.messages import Email
 from nolapse.domain.outcomes import Accepted, NotFound, Rejected, Unknown
 from nolapse.providers.mailgun import Mailgun
+from tests.contract.conftest import TIMEOUT, within
 
 pytestmark = pytest.mark.parametrize("rig", ["mailgun"], indirect=True)
 
 
-def logged(message_id: object, *tags: str) -> faults.Fault:
+def logged(message_id: object, *tags: str, times: int = 1) -> faults.Fault:
     item = {"event": "accepted", "tags": tags, "message": {"headers": {"message-id": message_id}}}
-    return faults.answer(200, body={"items": [item]})
+    return faults.answer(200, body={"items": [item] * times})
 
 
 class TestRequest:
@@ -103,11 +104,32 @@ class TestLogs:
         outcome = rig.provider.send(email)
         assert rig.provider.probe(rig.sought(replace(email, to=email.to.upper()))) == outcome
 
-    def test_a_vendor_that_filters_by_something_else(self, rig: Any, email: Email) -> None:
-        rig.faults.inject(logged("1@nolapse.example", "ab" * 32))
+    def test_a_tag_that_was_not_kept_is_no_proof_of_absence(self, rig: Any, email: Email) -> None:
+        outcome = rig.provider.send(email)
+        rig.faults.inject(faults.answer(200, body={"items": []}))
+        assert rig.provider.probe(rig.sought(email)) == outcome
+
+    def test_other_messages_to_the_same_person_are_others(
+        self, rig: Any, email: Email, another: Email
+    ) -> None:
+        rig.provider.send(another)
+        assert rig.provider.probe(rig.sought(email)) == NotFound()
+
+    def test_a_page_that_may_not_be_the_last(self, rig: Any, email: Email) -> None:
+        rig.faults.inject(logged("1@nolapse.example", "ab" * 32, times=100))
         assert rig.provider.probe(rig.sought(email)) == Unknown("mailgun:ValueError")
+
+    def test_one_deadline_bounds_both_searches(self, rig: Any, email: Email) -> None:
+        rig.faults.inject(faults.delay(0.8 * TIMEOUT), faults.hang_after_accept)
+        with within(1.6 * TIMEOUT):
+            found = rig.provider_at(rig.double.url, TIMEOUT).probe(rig.sought(email))
+        assert isinstance(found, Unknown)
+
+    def test_both_searches_must_answer(self, rig: Any, email: Email) -> None:
+        rig.faults.inject(answer_normally, faults.answer(503))
+        assert rig.provider.probe(rig.sought(email)) == Unknown("mailgun:503")
 
     @pytest.mark.parametrize("message_id", [None, "", 7])
     def test_a_message_without_a_name_is_no_proof(self, rig: Any, email: Email, message_id: object) -> None:
         rig.faults.inject(logged(message_id, email.key))
-        assert rig.provider.probe(rig.sought(email)) == Unknown("mailgun:ValueError")
+        assert isinstance(rig.provider.probe(rig.sought(email)), Unknown)

@@ -199,12 +199,11 @@ def _send_draft(mailbox: _Mailbox, draft_id: str) -> Outcome:
     outcome: Rejected | RetrySafe | Unknown
     try:
         answer = mailbox.ask("POST", f"{_path(draft_id)}/send")
-    except (ConnectError, OSError, HTTPException) as error:
-        outcome = failure("graph", error)
-    else:
         if answer.status == HTTPStatus.ACCEPTED:
             return Accepted(draft_id)
         outcome = _refusal(answer)
+    except _NO_ANSWER as error:
+        outcome = failure("graph", error)
     if isinstance(outcome, Unknown):
         return Unknown(outcome.code, draft_id)
     # Tidiness alone: the next try makes a draft of its own, and nobody sends this one.

@@ -1,7 +1,7 @@
 """E-mail through Mailgun's Messages API.
 
-There is no idempotency parameter: a message whose answer was lost can only be looked for, by a tag that is its
-key. The key and the attempt travel as variables too, which come back with receipts.
+There is no idempotency parameter: a message whose answer was lost can only be looked for. The key travels as a tag,
+which the logs can be searched by, and with the attempt as a variable, which comes back with logs and receipts.
 https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages/post-v3--domain-name--messages
 """
 
@@ -19,7 +19,7 @@ from urllib.request import Request
 
 from nolapse.domain.messages import Email, Sought
 from nolapse.domain.outcomes import Accepted, NotFound, Outcome, ProbeResult, Unknown
-from nolapse.providers.deadline_transport import Answer, ConnectError, build_opener, exchange
+from nolapse.providers.deadline_transport import Answer, ConnectError, Deadline, build_opener, exchange
 from nolapse.providers.judgement import failure, failure_code, refusal
 from nolapse.providers.retry_after import server_time
 from nolapse.providers.unsubscribe import one_click
@@ -28,6 +28,7 @@ from nolapse.providers.unsubscribe import one_click
 _LOG_RETENTION = timedelta(days=1)
 # A message is looked for from before its attempt on: Mailgun's clock and ours may differ.
 _CLOCK_DIFFERENCE = timedelta(minutes=10)
+_PAGE = 100
 _ODD_SHAPES = (ValueError, LookupError, TypeError, AttributeError)
 
 
@@ -47,10 +48,9 @@ class Mailgun:
     def send(self, email: Email) -> Outcome:
         boundary = secrets.token_hex(16)
         form = _multipart(_fields(email), boundary)
+        content_type = f"multipart/form-data; boundary={boundary}"
         try:
-            answer = self._post(
-                f"/v3/{self._domain}/messages", form, f"multipart/form-data; boundary={boundary}"
-            )
+            answer = self._post(f"/v3/{self._domain}/messages", form, content_type, Deadline(self._timeout))
         except (ConnectError, OSError, HTTPException) as error:
             return failure(self.name, error)
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -62,24 +62,28 @@ class Mailgun:
     def probe(self, sought: Sought) -> ProbeResult:
         """Search the Logs: a weak proof, for a message shows there some time after it was taken.
 
+        By tag, and then by recipient: a domain is allowed 20,000 tags, and what becomes of the next one is not said;
+        an address may have been respelt.
         https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/logs/post-v1-analytics-logs
         """
-        body = json.dumps(_search(self._domain, sought)).encode()
+        deadline = Deadline(self._timeout)
         try:
-            answer = self._post("/v1/analytics/logs", body, "application/json")
-            if answer.status != HTTPStatus.OK:
-                return Unknown(f"mailgun:{answer.status}")
-            message_id = _logged(json.loads(answer.body), sought.key)
+            for name, value in (("tag", sought.key), ("recipient", sought.to)):
+                body = json.dumps(_search(self._domain, name, value, sought.since)).encode()
+                answer = self._post("/v1/analytics/logs", body, "application/json", deadline)
+                if answer.status != HTTPStatus.OK:
+                    return Unknown(f"mailgun:{answer.status}")
+                message_id = _logged(json.loads(answer.body), sought.key)
+                if message_id:
+                    return Accepted(message_id)
         except (ConnectError, OSError, HTTPException, *_ODD_SHAPES) as error:
             return Unknown(failure_code(self.name, error))
-        if message_id:
-            return Accepted(message_id)
         return Unknown("mailgun:log-expired") if _outlived(sought.since, answer.headers) else NotFound()
 
-    def _post(self, path: str, body: bytes, content_type: str) -> Answer:
+    def _post(self, path: str, body: bytes, content_type: str, deadline: Deadline) -> Answer:
         headers = {"Authorization": self._authorization, "Content-Type": content_type}
         request = Request(self._host + path, body, headers, method="POST")  # noqa: S310
-        return exchange(self._opener, request, self._timeout)
+        return exchange(self._opener, request, deadline.left())
 
 
 def _fields(email: Email) -> dict[str, str]:
@@ -118,10 +122,10 @@ def _message_id(answer: Answer) -> str | None:
         return None
 
 
-def _search(domain: str, sought: Sought) -> dict[str, Any]:
-    conditions = {"domain": domain, "tag": sought.key}
+def _search(domain: str, attribute: str, value: str, since: datetime) -> dict[str, Any]:
+    conditions = {"domain": domain, attribute: value}
     return {
-        "start": format_datetime(sought.since - _CLOCK_DIFFERENCE),
+        "start": format_datetime(since - _CLOCK_DIFFERENCE),
         "events": ["accepted"],
         "filter": {
             "AND": [
@@ -129,19 +133,26 @@ def _search(domain: str, sought: Sought) -> dict[str, Any]:
                 for name, value in conditions.items()
             ]
         },
-        "pagination": {"sort": "timestamp:asc", "limit": 1},
+        "pagination": {"sort": "timestamp:asc", "limit": _PAGE},
     }
 
 
 def _logged(found: Any, key: str) -> str | None:
-    """An answer of another shape raises, and so does one that is not of our key: neither is "not found"."""
-    items = found["items"]
-    if items == []:
-        return None
-    message_id = items[0]["message"]["headers"]["message-id"]
-    if key not in items[0]["tags"] or not isinstance(message_id, str) or not message_id:
+    """An answer of another shape raises, and so does a page that may not be the last: neither is "not found"."""
+    named = {_name(item): item for item in found["items"]}
+    for message_id, item in named.items():
+        if key in item.get("tags", []) or key in str(item.get("user-variables")):
+            return message_id
+    if len(found["items"]) >= _PAGE:
         raise ValueError
-    return message_id.strip("<>")
+    return None
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    message_id = item["message"]["headers"]["message-id"].strip("<>")
+    if not message_id:
+        raise ValueError
+    return str(message_id)
 
 
 def _outlived(since: datetime, headers: Message) -> bool:

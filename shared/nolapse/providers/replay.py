@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from nolapse.domain.errors import OutsideReplayWindow
 
 # Longer than a request travels and clocks differ, and short enough that who recorded one has little use of it;
-# within it, a repetition is known by its event's id. It is what the vendors themselves suggest.
+# within it, a repetition is known by its event's id.
 REPLAY_WINDOW = timedelta(minutes=5)
 
 
