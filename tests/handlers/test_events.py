@@ -39,7 +39,7 @@ def test_every_event_has_its_function_and_every_function_an_event(delivery: Deli
     ("event", "answer"),
     [
         ("maintenance_daily", {"zone_offsets": 0, "days_off": 0, "partitions": 0}),
-        ("scan_every_minute", {"claimed": 0, "refused": 0, "room": 100, "needless": 0}),
+        ("scan_every_minute", {"claimed": 0, "refused": 0, "room": 100, "circuits_open": 0, "needless": 0}),
         ("dispatch_queued", {"batchItemFailures": []}),
     ],
 )

@@ -36,9 +36,19 @@ def test_all_is_well(delivery: Delivery, event: str) -> None:
 
     assert (status, body) == (
         200,
-        {"status": "ok", "checks": {"database": "ok", "zone_data": "ok", "scan": "ok"}},
+        {"status": "ok", "checks": {"database": "ok", "zone_data": "ok", "scan": "ok", "providers": "ok"}},
     )
     assert "Retry-After" not in headers
+
+
+def test_a_provider_out_of_reach_is_named_and_is_no_failure(delivery: Delivery) -> None:
+    delivery.scan(datetime.now(UTC))
+    delivery.register.execute(
+        "INSERT INTO provider_circuit (provider, state, failures, retry_at, changed_at)"
+        " VALUES ('sendgrid', 'OPEN', 5, now(), now())"
+    )
+    status, body, _ = health(delivery.running.functions)
+    assert (status, body["checks"]["providers"]) == (200, "out of reach: sendgrid")
 
 
 def test_no_scan_for_five_minutes(delivery: Delivery) -> None:

@@ -117,7 +117,7 @@ def test_a_reminder_that_is_due_arrives_and_ctrl_c_ends_everything(
     wait_for(f"{url}/mailbox/", "ada@clinic.test")
     assert page(f"{url}/health") == (
         200,
-        '{"status":"ok","checks":{"database":"ok","zone_data":"ok","scan":"ok"}}',
+        '{"status":"ok","checks":{"database":"ok","zone_data":"ok","scan":"ok","providers":"ok"}}',
     )
     assert page(f"{url}/no-such-page")[0] == 404
 

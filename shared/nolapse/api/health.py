@@ -50,4 +50,6 @@ def check(engine: Engine) -> Health:
         "scan": "ok" if row.scan_is_fresh else "no finished run in the last 5 minutes",
     }
     wrong = any(state != "ok" for state in checks.values())
+    # Messages go round a provider that is out of reach, or wait for it: that is no failure of ours.
+    checks["providers"] = f"out of reach: {', '.join(row.out_of_reach)}" if row.out_of_reach else "ok"
     return Health(status="unavailable" if wrong else "ok", checks=checks)

@@ -24,6 +24,7 @@ from nolapse.delivery.queue import QueuedNotification
 from nolapse.domain.calendar import next_allowed
 from nolapse.domain.outcomes import Outcome
 from nolapse.domain.routing import NoWay, Plan, Verdict, Wait, Way, judge, waiting
+from nolapse.domain.states import Status
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 
@@ -158,8 +159,10 @@ class _Run:
                     judged[attempt] = self._later(ready, judged[attempt], self._now)
                 elif ready.key in denied:
                     judged[attempt] = self._later(ready, judged[attempt], denied[ready.key])
-            recorded = {row.attempt_id for row in record(connection, list(judged.items()), self._now)}
-            self.counts.update(judged[attempt].outcome.lower() for attempt in recorded)
+            rows = record(connection, list(judged.items()), self._now)
+            recorded = {row.attempt_id for row in rows}
+            self.counts.update(row.outcome.lower() for row in rows)
+            self.counts["deferred"] += sum(row.status == Status.DEFERRED for row in rows)
             onward = [ready for each, ready in going_on.items() if each in recorded and judged[each].way]
             self.counts["failed_over"] += len(onward)
             return self._claim(connection, onward)
@@ -228,6 +231,7 @@ class _Run:
     def _put_off(self, connection: Connection, put_off: Sequence[tuple[Any, Wait | NoWay | str]]) -> None:
         if not put_off:
             return
+        self.counts["deferred"] += sum(not isinstance(how, Wait) for _, how in put_off)
         waits = [(row, how if isinstance(how, Wait) else None, how) for row, how in put_off]
         connection.execute(
             statement("put_off"),

@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from nolapse.delivery.queue import Claimed, NotificationQueue
 from nolapse.storage.engine import transaction
@@ -13,7 +13,7 @@ from nolapse.storage.statements import statement
 def scan(engine: Engine, queue: NotificationQueue, *, now: datetime, limit: int) -> Counter[str]:
     """Queue what is due, never more than `limit` messages ahead of the senders."""
     room = max(0, limit - queue.depth())
-    counts = Counter(claimed=0, refused=0, room=room)
+    counts = Counter(claimed=0, refused=0, room=room, circuits_open=_circuits_open(engine))
     if room:
         with transaction(engine, "scan") as connection:
             counts["needless"] = connection.execute(statement("suppress_needless"), {"now": now}).rowcount
@@ -24,3 +24,8 @@ def scan(engine: Engine, queue: NotificationQueue, *, now: datetime, limit: int)
             [Claimed(row.idempotency_key, row.scheduled_at, str(row.tenant_id)) for row in rows]
         )
     return counts
+
+
+def _circuits_open(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT count(*) FROM provider_circuit WHERE state <> 'CLOSED'")) or 0

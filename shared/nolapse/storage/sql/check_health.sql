@@ -4,4 +4,5 @@ SELECT
   EXISTS (
     SELECT FROM scheduler_heartbeat
     WHERE function = 'scan' AND finished_at IS NOT NULL AND started_at > now() - interval '5 minutes'
-  ) AS scan_is_fresh
+  ) AS scan_is_fresh,
+  ARRAY(SELECT provider FROM provider_circuit WHERE state <> 'CLOSED' ORDER BY provider) AS out_of_reach
