@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from nolapse.delivery.attempts import record
 from nolapse.delivery.queue import QueuedNotification
+from nolapse.domain.links import Links, NotificationLink
 from nolapse.domain.messages import Email
 from nolapse.domain.outcomes import Outcome, Rejected
 from nolapse.domain.retries import judge
@@ -33,6 +34,7 @@ class Sender:
     email: str
     name: str
     portal_url: str
+    links: Links
     timeout: timedelta
     lease: timedelta
 
@@ -122,6 +124,9 @@ def _facts(attempt: Any, sender: Sender, now: datetime) -> dict[str, object]:
             "license_last4": mask(attempt.license_number),
             "expires_on": attempt.occasion_date,
             "days_left": (attempt.occasion_date - today).days,
+            "acknowledge_url": sender.links.acknowledge(
+                NotificationLink(attempt.tenant_id, attempt.idempotency_key, attempt.scheduled_at, now)
+            ),
         }
     if attempt.medication is not None:
         clock = pinned_zone(attempt.medication_zone)

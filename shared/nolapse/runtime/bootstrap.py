@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -12,9 +12,11 @@ from sqlalchemy import Engine
 from nolapse.delivery.catch_up import LatePolicy
 from nolapse.delivery.dispatch import Sender
 from nolapse.delivery.queue import NotificationQueue
+from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
 from nolapse.providers.protocol import EmailProvider
 from nolapse.runtime.clock import Clock, DatabaseClock
+from nolapse.runtime.observability import publish
 from nolapse.runtime.settings import Settings
 from nolapse.storage.engine import Credentials, create_engine
 
@@ -57,7 +59,13 @@ class Runtime:
     def api(self) -> "APIGatewayHttpResolver":
         from nolapse.api.app import create_app  # noqa: PLC0415  200 ms that only the API pays
 
-        return create_app(self.engine)
+        return create_app(
+            self.engine,
+            self.links,
+            self.clock.now,
+            portal_url=str(self.settings.portal_url),
+            count=partial(publish, "api"),
+        )
 
     @cached_property
     def email_queue(self) -> NotificationQueue:
@@ -67,6 +75,14 @@ class Runtime:
     def key_ring(self) -> KeyRing:
         secret = self._secret(self.settings.signing_secret_id)
         return KeyRing(secret["keys"], secret["current"])
+
+    @cached_property
+    def links(self) -> Links:
+        return Links(
+            base=str(self.settings.public_url).rstrip("/"),
+            keys=lambda: self.key_ring,
+            lasting=timedelta(days=self.settings.link_days),
+        )
 
     @cached_property
     def s3(self) -> "S3Client":
@@ -90,6 +106,7 @@ class Runtime:
             email=self.settings.sender_email,
             name=self.settings.sender_name,
             portal_url=str(self.settings.portal_url),
+            links=self.links,
             timeout=timedelta(seconds=self.settings.provider_timeout_seconds),
             lease=timedelta(seconds=self.settings.lease_seconds),
         )

@@ -32,7 +32,7 @@ attempt AS (
   RETURNING attempt_id, idempotency_key, attempt_number, recipient, template
 )
 SELECT
-  attempt_id, idempotency_key, attempt_number, recipient, attempt.template, late, occasion_date,
+  attempt_id, claimed.tenant_id, idempotency_key, claimed.scheduled_at, attempt_number, recipient, attempt.template, late, occasion_date,
   -- within a dose's window it is late once it is no longer on time
   late OR (perishable AND claimed.scheduled_at + make_interval(mins => coalesce(on_time_minutes, 0)) <= :now) AS belated,
   medications.label AS medication, medications.timezone AS medication_zone,
