@@ -1,15 +1,20 @@
 """template.yaml on one machine: the very handlers, over embedded PostgreSQL, moto and vendors' doubles."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from sqlalchemy import Engine
 
+from local.doubles.graph import GraphDouble
+from local.doubles.graph_directory import Directory
+from local.doubles.mailgun import MailgunDouble
 from local.doubles.sendgrid import SendGridDouble
 from local.doubles.server import Fault
+from local.doubles.twilio import TwilioDouble
 from local.lambda_runtime import Functions
 from local.postgres import PORT, Postgres
 from local.queues import EventSource
@@ -22,6 +27,40 @@ from nolapse.runtime.settings import Settings
 ROOT = Path(__file__).parent.parent
 # Batches in flight at once; more would only wait for two cores.
 POLLERS = 2
+ACCOUNT = "AC" + 32 * "0"
+VENDORS_KEY = "local"
+
+
+SENDERS = ["reminders@nolapse.test", "reminders-2@nolapse.test"]
+NUMBERS = ["+15005550006"]
+
+
+class Vendor(NamedTuple):
+    """`secret` is what the stack keeps of it, given where its double answers."""
+
+    double: Callable[..., Any]
+    secret: Callable[[str], Mapping[str, object]]
+
+
+VENDORS = {
+    "graph": Vendor(
+        partial(GraphDouble, directory=Directory("local", "nolapse", VENDORS_KEY), mailboxes=SENDERS),
+        lambda url: {
+            "authority": f"{url}/local",
+            "client_id": "nolapse",
+            "secret": VENDORS_KEY,
+            "mailboxes": SENDERS,
+        },
+    ),
+    "mailgun": Vendor(
+        partial(MailgunDouble, domain="nolapse.test", api_key=VENDORS_KEY),
+        lambda _url: {"api_key": VENDORS_KEY, "domain": "nolapse.test"},
+    ),
+    "twilio": Vendor(
+        partial(TwilioDouble, account_sid=ACCOUNT, auth_token=VENDORS_KEY),
+        lambda _url: {"account_sid": ACCOUNT, "auth_token": VENDORS_KEY, "senders": NUMBERS},
+    ),
+}
 
 
 class PlanningLimits(TypedDict):
@@ -39,12 +78,16 @@ def planning_limits() -> PlanningLimits:
     )
 
 
+Faults = Callable[[], Fault | None]
+
+
 @dataclass(frozen=True, slots=True)
 class RunningStack:
     stack: Stack
     functions: Functions
     queues: list[EventSource]
     sendgrid: SendGridDouble
+    others: Mapping[str, GraphDouble | MailgunDouble | TwilioDouble]
     engine: Engine
 
 
@@ -55,12 +98,22 @@ def running(
     *,
     mail: Path,
     clock: Clock,
-    faults: Callable[[], Fault | None] = lambda: None,
+    faults: Faults = lambda: None,
+    others: Mapping[str, Faults] | None = None,
 ) -> Iterator[RunningStack]:
-    """The stack over `database`; what SendGrid's double takes is kept in `mail`."""
+    """The stack over `database`; what SendGrid's double takes is kept in `mail`.
+
+    `others`: further vendors by name, with their faults: those of e-mail in the order in which they stand in for it.
+    """
     with ExitStack() as open_things:
         cloud = open_things.enter_context(Cloud())
         sendgrid = open_things.enter_context(SendGridDouble(mail, clock.now, faults))
+        doubles = {
+            name: open_things.enter_context(
+                VENDORS[name].double(mail.with_suffix(f".{name}.sqlite"), clock.now, own)
+            )
+            for name, own in (others or {}).items()
+        }
         stack = create_stack(
             Template.load(ROOT / "template.yaml"),
             cloud,
@@ -73,6 +126,8 @@ def running(
                 "SubnetIds": "",
                 "SecurityGroupIds": "",
                 "SendgridUrl": sendgrid.url,
+                "EmailProviders": ",".join(["sendgrid", *(name for name in doubles if name != "twilio")]),
+                **{f"{name.capitalize()}Url": double.url for name, double in doubles.items()},
                 "SenderEmail": "reminders@nolapse.test",
                 "SenderName": "Nolapse",
                 "PortalUrl": "http://127.0.0.1:8000/portal",
@@ -80,12 +135,18 @@ def running(
                 "AlertsEmail": "ops@nolapse.test",
                 # moto's queue slows with depth: scan stays a few batches ahead of the senders.
                 "ScanLimit": "100",
+                # One machine has a fortnight to send in a minute.
+                "EmailPerMinute": "6000",
                 "LogLevel": "INFO",
             },
             secrets={
                 "EngineSecretArn": {"username": "nolapse_engine", "password": "local"},
                 "ApiSecretArn": {"username": "nolapse_api", "password": "local"},
                 "SendgridSecretArn": {"api_key": "SG.local"},
+                **{
+                    f"{name.capitalize()}SecretArn": VENDORS[name].secret(double.url)
+                    for name, double in doubles.items()
+                },
                 # As secrets hold it; events/ has a message that this key sealed.
                 "SigningSecretArn": {
                     "current": "local",
@@ -103,4 +164,4 @@ def running(
             EventSource(trigger, stack, functions, cloud.sqs(), pollers=POLLERS)
             for trigger in stack.queue_triggers
         ]
-        yield RunningStack(stack, functions, queues, sendgrid, runtime.engine)
+        yield RunningStack(stack, functions, queues, sendgrid, doubles, runtime.engine)

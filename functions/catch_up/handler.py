@@ -13,4 +13,4 @@ def handler(event: dict[str, Any], context: Any) -> Counts:
 
 
 def run(runtime: Runtime, now: datetime) -> Counts:
-    return catch_up(runtime.engine, runtime.email_providers, runtime.late_policy, now=now)
+    return catch_up(runtime.engine, runtime.outlets, runtime.late_policy, now=now)

@@ -16,8 +16,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         event, lambda body: QueuedNotification.opened(body, made.key_ring, now), function="dispatch"
     )
     if batch:
-        provider = next(iter(made.email_providers.values()))
-        counts = dispatch(made.engine, provider, made.sender, batch=batch, now=now)
+        counts = dispatch(made.engine, made.outlets, made.sender, made.dispatch_rules, batch=batch, now=now)
         logger().info("dispatch.finished", counts=dict(counts))
         publish("dispatch", counts)
     return response

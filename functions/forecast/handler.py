@@ -15,7 +15,12 @@ def handler(event: dict[str, Any], context: Any) -> Counts:
 
 def run(runtime: Runtime, now: datetime) -> Counts:
     # Scan runs every minute and lets no more than scan_limit messages lie ahead of the senders: none leave faster.
-    found = forecast(runtime.engine, now=now, capacity={"EMAIL": runtime.settings.scan_limit})
+    limits = runtime.settings
+    capacity = {
+        "EMAIL": min(limits.scan_limit, limits.email_per_minute),
+        "SMS": min(limits.scan_limit, limits.sms_per_minute),
+    }
+    found = forecast(runtime.engine, now=now, capacity=capacity)
     for channel, misfit in found.misfits:
         logger().warning(
             "window.will_not_fit",

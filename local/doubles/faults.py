@@ -1,26 +1,36 @@
 """What goes wrong between a sender and a vendor, to be injected into a double."""
 
+import re
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from local.doubles.server import Exchange, Fault, Reply
+from local.doubles.server import Exchange, Fault, Reply, answer_normally
 
 
 class FaultQueue:
-    """The next requests meet these, in order; those after them go well."""
+    """The next requests meet these, in order; those after them go well.
 
-    def __init__(self) -> None:
+    `at` says which requests, by a pattern that is looked for in "METHOD path"; the others go well.
+    """
+
+    def __init__(self, at: str = "") -> None:
+        self.at = at
         self._faults: deque[Fault] = deque()
 
     def inject(self, *faults: Fault) -> None:
         self._faults.extend(faults)
 
-    def __call__(self) -> Fault | None:
-        try:
-            return self._faults.popleft()
-        except IndexError:
-            return None
+    def __call__(self) -> Fault:
+        return self._meet
+
+    def _meet(self, exchange: Exchange) -> None:
+        fault: Fault = answer_normally
+        if re.search(self.at, exchange.line):
+            with suppress(IndexError):
+                fault = self._faults.popleft()
+        fault(exchange)
 
 
 def answer(status: int, *, body: Any = None, headers: Mapping[str, str] | None = None) -> Fault:
@@ -87,3 +97,8 @@ def hang_after_accept(exchange: Exchange) -> None:
 def garble_after_accept(exchange: Exchange) -> None:
     exchange.process()
     exchange.write(b"\x15\x03\x01\x00\x02\x02\x16\r\n\r\n")
+
+
+def cut_short_after_accept(exchange: Exchange) -> None:
+    exchange.process()
+    exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")

@@ -4,55 +4,23 @@ As at the vendor, nothing is idempotent: the same message sent twice arrives twi
 """
 
 import json
-import secrets
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from local.doubles.double import Double, json_object
 from local.doubles.received import ReceivedEmail
 from local.doubles.sendgrid_logs import LogEntry, QueryError, labels_asked_for, matcher
 from local.doubles.sendgrid_mail import errors_in
-from local.doubles.server import DoubleServer, Fault, Reply, Request
-from local.doubles.store import Taken, TakenStore
+from local.doubles.server import Reply, Request
+from local.doubles.store import Taken
 
 _LOG_RETENTION = timedelta(days=30)
 _MAX_LIMIT = 1000
 
 
-class SendGridDouble:
-    """Runs between start() and stop(), or in a with block; messages() may be asked at any time."""
-
-    def __init__(
-        self,
-        store: Path,
-        clock: Callable[[], datetime],
-        faults: Callable[[], Fault | None] = lambda: None,
-    ) -> None:
-        self._store = TakenStore(store)
-        self._clock = clock
-        self._server = DoubleServer(self._route, clock, faults)
-
-    @property
-    def url(self) -> str:
-        return self._server.url
-
-    def start(self) -> None:
-        self._store.open()
-        self._server.start()
-
-    def stop(self) -> None:
-        self._server.stop()
-        self._store.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
+class SendGridDouble(Double):
     def messages(self) -> list[ReceivedEmail]:
         return [email for taken in self._store.all() for email in _emails(taken)]
 
@@ -65,22 +33,14 @@ class SendGridDouble:
             return _error(HTTPStatus.NOT_FOUND, "not found")
         if request.headers.get_content_type() != "application/json":
             return _error(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Content-Type should be application/json.")
-        try:
-            document = json.loads(request.body)
-        except ValueError:
-            document = None
-        return (
-            route(document) if isinstance(document, dict) else _error(HTTPStatus.BAD_REQUEST, "Bad Request")
-        )
+        document = json_object(request)
+        return _error(HTTPStatus.BAD_REQUEST, "Bad Request") if document is None else route(document)
 
     def _send(self, mail: dict[str, Any]) -> Reply:
         errors = errors_in(mail)
         if errors:
             return Reply(HTTPStatus.BAD_REQUEST, {"errors": errors})
-        taken = Taken(
-            secrets.token_urlsafe(16).replace("-", "_"), self._clock().astimezone(UTC), json.dumps(mail)
-        )
-        self._store.add(taken, mail.get("categories", []))
+        taken = self._keep(mail, labels=mail.get("categories", []))
         return Reply(HTTPStatus.ACCEPTED, headers={"X-Message-Id": taken.message_id})
 
     def _search(self, search: dict[str, Any]) -> Reply:

@@ -10,6 +10,10 @@ from typing import Any
 Errors = Iterator[tuple[str, str]]
 
 _ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>.]+(\.[^@\s<>.]+)+")
+_RESERVED_HEADERS = {
+    *("x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"),
+    *("to", "from", "subject", "reply-to", "cc", "bcc"),
+}
 _MAX_PERSONALIZATIONS = 1000
 _MAX_CATEGORIES = 10
 _MAX_CATEGORY_LENGTH = 255
@@ -23,6 +27,7 @@ def errors_in(mail: dict[str, Any]) -> list[dict[str, str | None]]:
         *_subject(mail),
         *_content(mail.get("content")),
         *_categories(mail.get("categories", [])),
+        *_headers(mail.get("headers", {})),
     ]
     return [{"message": message, "field": field, "help": None} for field, message in found]
 
@@ -114,6 +119,16 @@ def _categories(categories: Any) -> Errors:
                 f"categories.{index}",
                 f"Category names cannot be longer than {_MAX_CATEGORY_LENGTH} characters.",
             )
+
+
+def _headers(headers: Any) -> Errors:
+    """Some are the vendor's own to set: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors."""
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        yield "headers", "Each header must be a string."
+        return
+    for name in headers:
+        if not name.isascii() or name.lower() in _RESERVED_HEADERS:
+            yield f"headers.{name}", "The header is reserved, or not ASCII."
 
 
 def _has_address(entry: Any) -> bool:

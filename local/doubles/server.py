@@ -18,6 +18,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Request:
+    method: str
     path: str
     headers: Message
     body: bytes
@@ -25,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`body` is JSON, or None for an empty one."""
+    """`body` is JSON, bytes for plain text, or None for an empty one."""
 
     status: int
     body: Any = None
@@ -33,11 +34,15 @@ class Reply:
 
 
 class Exchange:
-    """One request as a fault sees it: take it as the vendor would, answer, or do worse."""
+    """One request as a fault sees it: take it as the vendor would, answer, or do worse.
+
+    `line` is its method and path.
+    """
 
     def __init__(self, handler: "_Handler") -> None:
         self._handler = handler
         self.stopping = handler.server.stopping
+        self.line = f"{handler.command} {handler.path}"
 
     def process(self) -> Reply:
         return self._handler.server.vendor(self.read())
@@ -48,14 +53,15 @@ class Exchange:
         body = handler.rfile.read(length)
         if len(body) < length:
             raise ConnectionAbortedError
-        return Request(handler.path, handler.headers, body)
+        return Request(handler.command, handler.path, handler.headers, body)
 
     def reply(self, reply: Reply) -> None:
         handler = self._handler
-        body = b"" if reply.body is None else json.dumps(reply.body).encode()
+        plain = isinstance(reply.body, bytes)
+        body = reply.body if plain else b"" if reply.body is None else json.dumps(reply.body).encode()
         handler.send_response(reply.status)
         if body:
-            handler.send_header("Content-Type", "application/json")
+            handler.send_header("Content-Type", "text/plain" if plain else "application/json")
         for name, value in {"Content-Length": str(len(body)), **reply.headers}.items():
             handler.send_header(name, value)
         handler.end_headers()
@@ -85,9 +91,11 @@ class _Handler(BaseHTTPRequestHandler):
     # Buffered: an answer in two writes would wait for Nagle and a delayed acknowledgement.
     wbufsize = -1
 
-    def do_POST(self) -> None:
+    def _answer(self) -> None:
         fault = self.server.faults() or answer_normally
         fault(Exchange(self))
+
+    do_GET = do_POST = do_DELETE = _answer  # noqa: N815
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         at = self.server.clock() if timestamp is None else datetime.fromtimestamp(timestamp, UTC)

@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +18,11 @@ CREATE TABLE IF NOT EXISTS taken (
 );
 CREATE TABLE IF NOT EXISTS label (
   label     TEXT NOT NULL,
-  taken_id  INTEGER NOT NULL REFERENCES taken,
+  taken_id  INTEGER NOT NULL REFERENCES taken ON DELETE CASCADE,
   PRIMARY KEY (label, taken_id)
 ) WITHOUT ROWID;
 """
+_NAMED = "SELECT message_id, received_at, request FROM taken WHERE message_id = ?"
 _ALL = "SELECT message_id, received_at, request FROM taken ORDER BY taken_id"
 _LABELLED = """
 SELECT message_id, received_at, request FROM taken
@@ -59,9 +60,7 @@ class TakenStore:
 
     def add(self, taken: Taken, labels: Iterable[str]) -> None:
         """Returns once the commit is in the write-ahead log: it outlives this process, however that ends."""
-        if self._writer is None:
-            raise RuntimeError("the store is not open for writing")
-        with self._lock, self._writer as transaction:
+        with self._writing() as transaction:
             row = transaction.execute(
                 "INSERT INTO taken (message_id, received_at, request) VALUES (?, ?, ?)",
                 (taken.message_id, taken.received_at.isoformat(), taken.request),
@@ -70,12 +69,34 @@ class TakenStore:
                 "INSERT OR IGNORE INTO label VALUES (?, ?)", [(label, row.lastrowid) for label in labels]
             )
 
+    def change(self, taken: Taken) -> None:
+        """What is kept under this id becomes this."""
+        with self._writing() as transaction:
+            transaction.execute(
+                "UPDATE taken SET received_at = ?, request = ? WHERE message_id = ?",
+                (taken.received_at.isoformat(), taken.request, taken.message_id),
+            )
+
+    def remove(self, message_id: str) -> None:
+        with self._writing() as transaction:
+            transaction.execute("DELETE FROM taken WHERE message_id = ?", (message_id,))
+
+    def named(self, message_id: str) -> Taken | None:
+        return next(iter(self._select(_NAMED, message_id)), None)
+
     def all(self) -> list[Taken]:
         return self._select(_ALL)
 
     def labelled(self, labels: list[str]) -> list[Taken]:
         """Those with any of the labels."""
         return self._select(_LABELLED, json.dumps(labels))
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        if self._writer is None:
+            raise RuntimeError("the store is not open for writing")
+        with self._lock, self._writer as transaction:
+            yield transaction
 
     def _select(self, query: str, *values: str) -> list[Taken]:
         with closing(self._connect()) as connection:
@@ -87,4 +108,5 @@ class TakenStore:
         connection.execute("PRAGMA journal_mode = WAL")
         # Enough against the death of the process; only a power cut asks for an fsync per message.
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
         return connection

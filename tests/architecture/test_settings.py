@@ -29,6 +29,13 @@ COMPLETE = {
     "DATABASE_SECRET_ID": "engine",
     "SENDGRID_SECRET_ID": "sendgrid",
     "SIGNING_SECRET_ID": "signing",
+    "EMAIL_PROVIDERS": "sendgrid",
+    "GRAPH_SECRET_ID": "",
+    "GRAPH_URL": "https://graph.test",
+    "MAILGUN_SECRET_ID": "",
+    "MAILGUN_URL": "https://mailgun.test",
+    "TWILIO_SECRET_ID": "",
+    "TWILIO_URL": "https://twilio.test",
     "SENDGRID_URL": "https://mail.test",
     "EMAIL_QUEUE_URL": "https://queue.test/email",
     "SENDER_EMAIL": "reminders@clinic.test",
@@ -45,6 +52,12 @@ COMPLETE = {
     "SCAN_LIMIT": "600",
     "LEASE_SECONDS": "120",
     "PROVIDER_TIMEOUT_SECONDS": "15",
+    "TRIES_AT_ONCE": "3",
+    "EMAIL_PER_MINUTE": "60",
+    "SMS_PER_MINUTE": "60",
+    "PER_PERSON_DAY": "20",
+    "SMS_QUIET_FROM": "20:00",
+    "SMS_QUIET_UNTIL": "08:00",
 }
 
 
@@ -118,7 +131,7 @@ def test_what_is_wrong_is_named_and_never_quoted(
     assert value not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [name for name, value in COMPLETE.items() if not value.isdigit()])
+@pytest.mark.parametrize("name", [name for name, value in COMPLETE.items() if value and not value.isdigit()])
 def test_empty_is_as_wrong_as_missing(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.setenv(name, "")
     with pytest.raises(ValidationError, match=name.lower()):

@@ -4,13 +4,16 @@ import datetime as dt
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -18,23 +21,91 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from local.doubles import faults
+from local.doubles.double import Double
 from local.doubles.faults import FaultQueue
+from local.doubles.graph import GraphDouble
+from local.doubles.graph_directory import Directory
+from local.doubles.mailgun import MailgunDouble
 from local.doubles.sendgrid import SendGridDouble
+from local.doubles.server import Fault
 from nolapse.domain.messages import Email, Rendered, Sought
+from nolapse.providers.graph import Graph, GraphApplication
+from nolapse.providers.mailgun import Mailgun
 from nolapse.providers.protocol import EmailProvider
 from nolapse.providers.sendgrid import SendGrid
 
 SECRET = "SG.contract-secret"
+SENDER = "reminders@nolapse.example"
+TIMEOUT = 0.6
+
+# Each with how many messages the vendor has taken all the same.
+ANSWER_LOST: list[tuple[Fault, int]] = [
+    (faults.reset_unread, 0),
+    (faults.reset_after_accept, 1),
+    (faults.close_after_accept, 1),
+    (faults.hang_after_accept, 1),
+    (faults.garble_after_accept, 1),
+    (faults.trickle(TIMEOUT / 10), 1),
+    (faults.delay(3 * TIMEOUT), 1),
+    (faults.cut_short_after_accept, 1),
+    (faults.answer(500), 0),
+    (faults.answer(503), 0),
+    (faults.accept_then_answer(502), 1),
+    (faults.answer(302, headers={"Location": "/elsewhere"}), 0),
+]
+
+# None of them says whether the message is there.
+NO_ANSWER: list[Fault] = [
+    faults.reset_unread,
+    faults.hang_after_accept,
+    faults.trickle(TIMEOUT / 10),
+    faults.garble_after_accept,
+    faults.cut_short_after_accept,
+    *(faults.answer(status) for status in (302, 400, 401, 403, 404, 429, 500, 503)),
+    *(faults.answer(200, body=body) for body in (None, [], {}, "")),
+]
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds
 
 
 @dataclass(frozen=True)
 class Vendor:
-    double: Callable[..., SendGridDouble]
+    """`decisive` is where the suite's faults happen: the requests that send, and those that look for what was sent.
+
+    `unconfirmed` are successes that are not the vendor's; `carries` is what it takes of a message.
+    """
+
+    double: Callable[..., Double]
     provider: Callable[[str, float], EmailProvider]
+    unconfirmed: tuple[Fault, ...]
+    decisive: str = ""
+    carries: Callable[[Rendered], Rendered] = lambda content: content
 
 
 VENDORS = {
-    "sendgrid": Vendor(SendGridDouble, lambda host, timeout: SendGrid(SECRET, host, timeout)),
+    "graph": Vendor(
+        partial(GraphDouble, directory=Directory("contoso", "app", SECRET), mailboxes=[SENDER]),
+        lambda host, timeout: Graph(GraphApplication(f"{host}/contoso", "app", SECRET, host), timeout),
+        unconfirmed=(faults.accept_then_answer(200), faults.accept_then_answer(204)),
+        decisive="POST .*/send$|GET .*/messages",
+        carries=lambda content: replace(content, text=""),
+    ),
+    "mailgun": Vendor(
+        partial(MailgunDouble, domain="nolapse.example", api_key=SECRET),
+        lambda host, timeout: Mailgun(SECRET, "nolapse.example", host, timeout),
+        unconfirmed=(faults.accept_then_answer(202), faults.accept_then_answer(200)),
+    ),
+    "sendgrid": Vendor(
+        SendGridDouble,
+        lambda host, timeout: SendGrid(SECRET, host, timeout),
+        unconfirmed=(faults.accept_then_answer(202), faults.accept_then_answer(200)),
+    ),
 }
 
 
@@ -50,17 +121,20 @@ class Clock:
 class Rig:
     """A provider wired to its vendor's double; `provider_at` wires another to any address."""
 
-    double: SendGridDouble
-    provider_at: Callable[[str, float], EmailProvider]
+    double: Any
+    vendor: Vendor
     clock: Clock
     faults: FaultQueue
     secret: str = field(default=SECRET, repr=False)
+
+    def provider_at(self, url: str, timeout: float) -> EmailProvider:
+        return self.vendor.provider(url, timeout)
 
     @cached_property
     def provider(self) -> EmailProvider:
         return self.provider_at(self.double.url, 10)
 
-    def sought(self, email: Email, since: dt.datetime | None = None) -> Sought:
+    def sought(self, email: Email, since: dt.datetime | None = None, handle: str | None = None) -> Sought:
         return Sought(
             key=email.key,
             attempt_id=email.attempt_id,
@@ -68,15 +142,16 @@ class Rig:
             since=since or self.clock.now,
             sender=email.sender,
             body_sha256=sha256(email.content.text.encode()).digest(),
+            handle=handle,
         )
 
 
 @pytest.fixture(params=sorted(VENDORS))
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     vendor = VENDORS[request.param]
-    clock, faults = Clock(), FaultQueue()
-    with vendor.double(tmp_path / "double.sqlite", clock, faults) as double:
-        yield Rig(double, vendor.provider, clock, faults)
+    clock, queue = Clock(), FaultQueue(at=vendor.decisive)
+    with vendor.double(tmp_path / "double.sqlite", clock, queue) as double:
+        yield Rig(double, vendor, clock, queue)
 
 
 @pytest.fixture
@@ -88,7 +163,7 @@ def email() -> Email:
     )
     return Email(
         to="ana.o'brien+licences@clinic.example",
-        sender="reminders@nolapse.example",
+        sender=SENDER,
         sender_name="Nolapse, Clínica “Ñ”",
         key="5f" * 32,
         attempt_id="0198f0c2-7d1a-7c3e-9b7e-3a1f6f0c2d4e",
@@ -149,26 +224,28 @@ def secure_url(rig: Rig, certificate: Path) -> Iterator[str]:
     """The double behind TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    backend = int(rig.double.url.rpartition(":")[2])
+    backend = urlsplit(rig.double.url).port
+    assert backend is not None
     with tls_relay(context, backend) as port:
         yield f"https://127.0.0.1:{port}"
 
 
 @contextmanager
 def tls_relay(context: ssl.SSLContext, backend: int) -> Iterator[int]:
-    """Takes one connection, and passes on one request and its answer."""
+    """Takes one connection after the other, and passes on one request of each and its answer."""
 
     def serve() -> None:
         with suppress(OSError):
-            plain, _ = server.accept()
-            with closing(context.wrap_socket(plain, server_side=True)) as client:
-                relay(client, backend)
+            while True:
+                plain, _ = server.accept()
+                with suppress(OSError), closing(context.wrap_socket(plain, server_side=True)) as client:
+                    relay(client, backend)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(20)
         thread = Thread(target=serve)
         thread.start()
         yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
         thread.join()
 
 

@@ -41,6 +41,15 @@ def test_the_request(rig: Any, email: Email) -> None:
     }
 
 
+def test_one_click_to_leave(rig: Any, email: Email) -> None:
+    rig.provider.send(replace(email, unsubscribe_url="https://nolapse.example/u/1?t=a&b"))
+    (received,) = rig.double.messages()
+    assert received.request["headers"] == {
+        "List-Unsubscribe": "<https://nolapse.example/u/1?t=a&b>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+
+
 @pytest.mark.parametrize("key", [" SG.key\n", "SG.key\r\n", "SG.key"])
 def test_the_headers(rig: Any, email: Email, key: str) -> None:
     seen = []

@@ -5,18 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.error import HTTPError
 
 import pytest
 
 from local.doubles import faults
 from local.doubles.sendgrid import SendGridDouble
+from tests.contract.wire import ask
 
 NOW = datetime(2026, 3, 1, 14, tzinfo=UTC)
 KEYS = ["aa" * 32, "bb" * 32]
@@ -53,14 +52,8 @@ def post(url: str, document: object, **headers: str) -> tuple[int, Any]:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     sent = {"Authorization": "Bearer SG.x", "Content-Type": "application/json"}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-    request = urllib.request.Request(url, body, sent, method="POST")  # noqa: S310
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=10) as answer:
-            return answer.status, json.loads(answer.read() or b"null")
-    except HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())
+    status, answer = ask(url, "POST", body, sent)
+    return status, json.loads(answer or b"null")
 
 
 def send(double: SendGridDouble, document: object, **headers: str) -> tuple[int, Any]:
@@ -96,6 +89,8 @@ class TestValidation:
             (mail() | {"categories": [str(number) for number in range(11)]}, "categories"),
             (mail() | {"categories": ["a", "a"]}, "categories"),
             (mail(category="c" * 256), "categories.0"),
+            (mail() | {"headers": {"List-Unsubscribe": 1}}, "headers"),
+            (mail() | {"headers": {"Subject": "another"}}, "headers.Subject"),
         ],
     )
     def test_names_the_field(self, double: SendGridDouble, document: object, field: str) -> None:

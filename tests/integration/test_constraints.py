@@ -79,6 +79,20 @@ REFUSED = {
     "notification_outbox_attempt_number_check": "UPDATE notification_outbox SET attempt_number = 0",
     "notification_outbox_check": "UPDATE notification_outbox SET lease_until = started_at",
     "notification_outbox_channel_check": "UPDATE notification_outbox SET channel = 'PIGEON'",
+    "notification_outbox_sender_check": "UPDATE notification_outbox SET sender = ''",
+    "notification_outbox_body_sha256_check": "UPDATE notification_outbox SET body_sha256 = 'x'",
+    "notification_outbox_handle_check": "UPDATE notification_outbox SET handle = ''",
+    "notification_outbox_probes_check": "UPDATE notification_outbox SET probes = -1",
+    "a_channel_is_tried": "UPDATE notification_schedule SET channel_position = 2",
+    "retries_are_counted": "UPDATE notification_schedule SET retry_count = -1",
+    "tenants_at_least_once_check": "UPDATE tenants SET at_least_once = '{PIGEON}'",
+    "provider_circuit_provider_check": "UPDATE provider_circuit SET provider = ''",
+    "provider_circuit_state_check": "UPDATE provider_circuit SET state = 'BROKEN', retry_at = now()",
+    "provider_circuit_failures_check": "UPDATE provider_circuit SET failures = -1",
+    "provider_circuit_openings_check": "UPDATE provider_circuit SET openings = -1",
+    "what_is_not_closed_is_tried_again": "UPDATE provider_circuit SET state = 'OPEN'",
+    "sending_pace_subject_check": "UPDATE sending_pace SET subject = ''",
+    "sending_pace_used_check": "UPDATE sending_pace SET used = -1",
     "notification_outbox_provider_check": "UPDATE notification_outbox SET provider = ''",
     "notification_outbox_recipient_check": "UPDATE notification_outbox SET recipient = ''",
     "notification_outbox_template_check": "UPDATE notification_outbox SET template = ''",
@@ -131,6 +145,8 @@ def one_of_each(register: Register) -> Register:
         " template, channels, 'UTC', scheduled_at, window_end FROM notification_schedule"
     )
     acknowledge(register)
+    register.execute("INSERT INTO provider_circuit (provider, changed_at) VALUES ('sendgrid', :now)", now=NOW)
+    register.execute("INSERT INTO sending_pace VALUES ('channel:EMAIL', :now, 1)", now=NOW)
     register.execute("INSERT INTO day_off VALUES ('US', '2027-01-01', '2026-12-31', '2027-01-04')")
     register.execute("INSERT INTO scheduler_heartbeat (function, started_at) VALUES ('scan', :now)", now=NOW)
     return register

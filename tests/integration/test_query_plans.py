@@ -27,13 +27,23 @@ VERDICTS = {
     "statuses": ["SENT"] * 10,
     "reasons": [None] * 10,
     "next_attempts": [None] * 10,
+    "handles": [None] * 10,
+    "positions": [1] * 10,
+    "retries": [0] * 10,
+    "asked": 0,
 }
 PARAMETERS: dict[str, dict[str, Any]] = {
     "claim_due": {"limit": 600},
     "suppress_needless": {},
+    "peek_queued": {"keys": KEYS, "times": TIMES, "answer_by": NOW + timedelta(seconds=15)},
     "begin_attempts": {
         "keys": KEYS, "times": TIMES, "answer_by": NOW + timedelta(seconds=15),
-        "lease_until": NOW + timedelta(minutes=2), "provider": "sendgrid",
+        "lease_until": NOW + timedelta(minutes=2), "numbers": [1] * 10, "positions": [1] * 10,
+        "channels": ["EMAIL"] * 10, "providers": ["sendgrid"] * 10, "senders": ["a@b.test"] * 10,
+        "recipients": ["c@d.test"] * 10, "hashes": KEYS,
+    },
+    "put_off": {
+        "keys": KEYS, "times": TIMES, "positions": [1] * 10, "untils": TIMES, "reasons": [None] * 10,
     },
     "record_verdicts": VERDICTS,
     "mark_late": {"late_since": NOW - LOOKBACK},
@@ -49,7 +59,9 @@ UNSETTLED = "notification_outbox_unsettled"
 WALKED = {
     "claim_due": {TO_SEND, KEY},
     "suppress_needless": {CONDITIONAL, KEY, "notification_schedule_by_medication"},
+    "peek_queued": {KEY, ATTEMPTS},
     "begin_attempts": {KEY, ATTEMPTS},
+    "put_off": {KEY},
     "record_verdicts": {KEY, "notification_outbox_pkey"},
     "mark_late": {TO_SEND},
     "return_stale": {CLAIMED},

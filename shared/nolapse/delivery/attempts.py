@@ -1,29 +1,37 @@
 """Records what became of attempts, in one round trip, whoever found out: the dispatcher or a probe."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from nolapse.domain.retries import Verdict
+from nolapse.domain.routing import Verdict
 from nolapse.storage.statements import statement
 
 
-def record(connection: Connection, verdicts: Sequence[tuple[UUID, Verdict]], now: datetime) -> Counter[str]:
-    """Returns the outcomes that were recorded; a verdict that came too late records nothing."""
-    rows = connection.execute(
+def record(
+    connection: Connection, verdicts: Sequence[tuple[UUID, Verdict]], now: datetime, *, asked: bool = False
+) -> Sequence[Row[Any]]:
+    """(attempt_id, outcome, status) of what was recorded; a verdict that came too late records nothing.
+
+    `asked`: the provider was probed, and that is counted.
+    """
+    return connection.execute(
         statement("record_verdicts"),
         {
             "now": now,
+            "asked": int(asked),
             "attempt_ids": [attempt for attempt, _ in verdicts],
             "outcomes": [verdict.outcome for _, verdict in verdicts],
             "codes": [verdict.code for _, verdict in verdicts],
             "message_ids": [verdict.message_id for _, verdict in verdicts],
+            "handles": [verdict.handle for _, verdict in verdicts],
             "statuses": [verdict.status.value for _, verdict in verdicts],
             "reasons": [verdict.reason for _, verdict in verdicts],
             "next_attempts": [verdict.next_attempt_at for _, verdict in verdicts],
+            "positions": [verdict.position for _, verdict in verdicts],
+            "retries": [verdict.retry_count for _, verdict in verdicts],
         },
-    )
-    return Counter(row.outcome.lower() for row in rows)
+    ).all()

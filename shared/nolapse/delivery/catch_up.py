@@ -6,7 +6,7 @@ outside quiet hours, one per person at a time.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -17,11 +17,12 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from nolapse.delivery.attempts import record
+from nolapse.delivery.outlets import Outlets
 from nolapse.domain.calendar import Window, next_allowed
 from nolapse.domain.messages import Sought
-from nolapse.domain.retries import Verdict, judge
+from nolapse.domain.outcomes import Unknown
+from nolapse.domain.routing import Verdict, judge_probe
 from nolapse.domain.states import Status
-from nolapse.providers.protocol import EmailProvider
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 
@@ -47,12 +48,10 @@ class LatePolicy:
     quiet_until: time
 
 
-def catch_up(
-    engine: Engine, providers: Mapping[str, EmailProvider], policy: LatePolicy, *, now: datetime
-) -> Counter[str]:
+def catch_up(engine: Engine, outlets: Outlets, policy: LatePolicy, *, now: datetime) -> Counter[str]:
     counts: Counter[str] = Counter()
     counts["leases_expired"] = _change(engine, "expire_leases", now=now)
-    counts.update(_settle_unknown(engine, providers, now))
+    counts.update(_settle_unknown(engine, outlets, now))
     counts["returned"] = _change(engine, "return_stale", now=now, stale_before=now - STALE_AFTER)
     counts["late"] = _change(engine, "mark_late", now=now, late_since=now - policy.lookback)
     counts["superseded"] = _change(engine, "supersede_late", now=now)
@@ -66,35 +65,44 @@ def _change(engine: Engine, name: str, **parameters: datetime) -> int:
         return connection.execute(statement(name), parameters).rowcount
 
 
-def _settle_unknown(engine: Engine, providers: Mapping[str, EmailProvider], now: datetime) -> Counter[str]:
+def _settle_unknown(engine: Engine, outlets: Outlets, now: datetime) -> Counter[str]:
     with transaction(engine, "catch_up") as connection:
         attempts = connection.execute(
             statement("unknown_attempts"), {"settled_before": now - SETTLE_TIME, "limit": PROBES_A_RUN}
         ).all()
     answers: Counter[str] = Counter()
     for start in range(0, len(attempts), PROBES_AT_ONCE):
-        verdicts = _probe(providers, attempts[start : start + PROBES_AT_ONCE], now)
+        verdicts = _probe(outlets, attempts[start : start + PROBES_AT_ONCE], now)
         with transaction(engine, "catch_up") as connection:
-            answers.update(record(connection, verdicts, now))
+            recorded = record(connection, verdicts, now, asked=True)
+        answers.update(row.outcome.lower() for row in recorded)
+        answers["held"] += sum(row.status == Status.HELD for row in recorded)
         if all(verdict.status is Status.UNKNOWN for _, verdict in verdicts):
             # The provider can't tell now: asking on would spend the time of what comes after.
             break
     return Counter({f"probed_{outcome}": count for outcome, count in answers.items()})
 
 
-def _probe(
-    providers: Mapping[str, EmailProvider], attempts: Sequence[Any], now: datetime
-) -> list[tuple[UUID, Verdict]]:
+def _probe(outlets: Outlets, attempts: Sequence[Any], now: datetime) -> list[tuple[UUID, Verdict]]:
     def ask(attempt: Any) -> tuple[UUID, Verdict]:
         sought = Sought(
             key=attempt.idempotency_key.hex(),
             attempt_id=str(attempt.attempt_id),
             to=attempt.recipient,
             since=attempt.started_at,
+            sender=attempt.sender,
+            body_sha256=attempt.body_sha256 and bytes(attempt.body_sha256),
+            handle=attempt.handle,
         )
-        answer = providers[attempt.provider].probe(sought)
-        return attempt.attempt_id, judge(
-            answer, attempt_number=attempt.attempt_number, late=attempt.late, now=now, jitter=0
+        provider = outlets.provider(attempt.provider)
+        return attempt.attempt_id, judge_probe(
+            provider.probe(sought) if provider else Unknown(f"{attempt.provider}:not-configured"),
+            position=attempt.channel_position,
+            retry_count=attempt.retry_count,
+            late=attempt.late,
+            probes=attempt.probes + 1,
+            again=attempt.again,
+            now=now,
         )
 
     with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:

@@ -1,140 +1,282 @@
-"""A batch of queued notifications to their people: claim, render, send concurrently, record.
+"""A batch of queued notifications to their people: look, render, claim, send concurrently, record; and again by another
+provider or channel where one was out of reach or refused.
 
 No connection is held while providers are called: a slow provider must not starve the database.
 """
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from nolapse.delivery.attempts import record
+from nolapse.delivery.circuits import Circuits
+from nolapse.delivery.compose import Composed, Sender, address, compose
+from nolapse.delivery.outlets import Outlets
+from nolapse.delivery.pace import DAY, MINUTE, Limit, take_pace
 from nolapse.delivery.queue import QueuedNotification
-from nolapse.domain.links import Links, NotificationLink
-from nolapse.domain.messages import Email
-from nolapse.domain.outcomes import Outcome, Rejected
-from nolapse.domain.retries import judge
-from nolapse.domain.zones import pinned_zone
-from nolapse.messages.rendering import render
-from nolapse.messages.schemas import mask
-from nolapse.providers.protocol import EmailProvider
+from nolapse.domain.calendar import next_allowed
+from nolapse.domain.outcomes import Outcome
+from nolapse.domain.routing import NoWay, Plan, Verdict, Wait, Way, judge, waiting
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 
+UNREACHABLE = "no channel reaches this person"
+
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """In whose name messages go, how long a provider may take and how long an attempt is ours."""
+class DispatchRules:
+    """`timeout`: how long one exchange may take; `tries`: how many of them a run has time for; `lease`: how long an
+    attempt is this run's. SMS leave outside [sms_quiet_from, sms_quiet_until) only. `per_person_day` bounds what one
+    person gets in a day, doses aside.
+    """
 
-    email: str
-    name: str
-    portal_url: str
-    links: Links
     timeout: timedelta
+    tries: int
     lease: timedelta
+    sms_quiet_from: time
+    sms_quiet_until: time
+    per_person_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """One notification with its text and the way that it goes next."""
+
+    row: Any
+    composed: Composed
+    plan: Plan
+    way: Way
+    sender: str
+    number: int
+    retry_count: int
+
+    @property
+    def key(self) -> bytes:
+        return bytes(self.row.idempotency_key)
+
+    @property
+    def recipient(self) -> str:
+        return str(address(self.row, self.way.channel))
+
+
+Attempts = Mapping[UUID, Ready]
 
 
 def dispatch(
     engine: Engine,
-    provider: EmailProvider,
+    outlets: Outlets,
     sender: Sender,
+    rules: DispatchRules,
     *,
     batch: Sequence[QueuedNotification],
     now: datetime,
 ) -> Counter[str]:
     """Send a batch; what is not ours to send (repeated, cancelled, window closed) is left alone."""
-    attempts = _begin(engine, provider.name, sender, batch, now)
-    if not attempts:
-        return Counter(ignored=len(batch))
-    with ThreadPoolExecutor(max_workers=len(attempts)) as pool:
-        outcomes = list(pool.map(lambda attempt: _send(provider, sender, attempt, now), attempts))
-    verdicts = [
-        (
-            attempt.attempt_id,
-            judge(
-                outcome,
-                attempt_number=attempt.attempt_number,
-                late=attempt.late,
-                now=now,
-                jitter=random.random(),
-            ),
+    run = _Run(engine, outlets, sender, rules, now)
+    attempts = run.begin(batch)
+    counts = Counter(ignored=len(batch) - len(attempts) - run.counts["paced"] - run.counts["put_off"])
+    for tried in range(1, rules.tries + 1):
+        if attempts:
+            attempts = run.complete(attempts, run.send(attempts), tried)
+    return counts + run.counts
+
+
+class _Run:
+    """One batch. `counts` are outcomes, what was put off, and tries by another way."""
+
+    def __init__(
+        self, engine: Engine, outlets: Outlets, sender: Sender, rules: DispatchRules, now: datetime
+    ) -> None:
+        self._engine, self._outlets, self._sender, self._rules = engine, outlets, sender, rules
+        self._now = now
+        self._circuits = Circuits({}, set())
+        self.counts: Counter[str] = Counter()
+
+    def begin(self, batch: Sequence[QueuedNotification]) -> Attempts:
+        """Everything that is known before a provider is called, committed before one is."""
+        times = {bytes.fromhex(message.key): message.scheduled_at for message in batch}
+        with transaction(self._engine, "dispatch") as connection:
+            rows = connection.execute(
+                statement("peek_queued"),
+                {
+                    "keys": list(times),
+                    "times": list(times.values()),
+                    "now": self._now,
+                    "answer_by": self._answer_by(1),
+                },
+            ).all()
+            self._circuits = Circuits.load(
+                connection, now=self._now, trial_until=self._now + self._rules.lease
+            )
+        found = [self._look(row) for row in rows]
+        ready = [each for each in found if isinstance(each, Ready)]
+        put_off = [each for each in found if not isinstance(each, Ready)]
+        with transaction(self._engine, "dispatch") as connection:
+            denied = self._pace(connection, ready)
+            put_off += [
+                (each.row, Wait(each.way.position, denied[each.key])) for each in ready if each.key in denied
+            ]
+            self.counts["paced"] += len(denied)
+            self.counts["put_off"] += len(put_off) - len(denied)
+            self._put_off(connection, put_off)
+            return self._claim(connection, [each for each in ready if each.key not in denied])
+
+    def send(self, attempts: Attempts) -> Mapping[UUID, Outcome]:
+        with ThreadPoolExecutor(max_workers=len(attempts)) as pool:
+            return dict(zip(attempts, pool.map(self._send, attempts.items()), strict=True))
+
+    def complete(self, attempts: Attempts, outcomes: Mapping[UUID, Outcome], tried: int) -> Attempts:
+        """Record what became of attempts, and begin the next of those that go on by another way."""
+        judged = {
+            attempt: judge(
+                outcomes[attempt], ready.plan, ready.way,
+                retry_count=ready.retry_count, late=ready.row.late, jitter=random.random(),
+            )
+            for attempt, ready in attempts.items()
+        }  # fmt: skip
+        with transaction(self._engine, "dispatch") as connection:
+            self._circuits.report(
+                connection,
+                [(attempts[each].way.provider, outcome) for each, outcome in outcomes.items()],
+                self._now,
+            )
+            going_on = {
+                attempt: self._onward(attempts[attempt], verdict)
+                for attempt, verdict in judged.items()
+                if verdict.way is not None
+            }
+            denied = self._pace(connection, list(going_on.values()))
+            for attempt, ready in going_on.items():
+                if tried >= self._rules.tries or ready.row.send_by <= self._answer_by(tried + 1):
+                    judged[attempt] = self._later(ready, judged[attempt], self._now)
+                elif ready.key in denied:
+                    judged[attempt] = self._later(ready, judged[attempt], denied[ready.key])
+            recorded = {row.attempt_id for row in record(connection, list(judged.items()), self._now)}
+            self.counts.update(judged[attempt].outcome.lower() for attempt in recorded)
+            onward = [ready for each, ready in going_on.items() if each in recorded and judged[each].way]
+            self.counts["failed_over"] += len(onward)
+            return self._claim(connection, onward)
+
+    def _look(self, row: Any) -> "Ready | tuple[Any, Wait | NoWay | str]":
+        try:
+            composed = compose(row, self._sender, self._now)
+        except ValueError as error:
+            # One row that can't be said must not take its batch along; operators see it as DEFERRED.
+            return row, f"unrenderable: {type(error).__name__}"
+        plan = Plan(
+            self._outlets.plan(row.channels),
+            lambda channel, provider: self._ready_at(row, channel, provider),
+            self._now,
         )
-        for attempt, outcome in zip(attempts, outcomes, strict=True)
-    ]
-    with transaction(engine, "dispatch") as connection:
-        counts = record(connection, verdicts, now)
-    counts["ignored"] = len(batch) - len(attempts)
-    return counts
+        way = plan.first(row.channel_position)
+        if not isinstance(way, Way):
+            return row, way
+        ready = Ready(row, composed, plan, way, "", row.attempt_count + 1, row.retry_count)
+        return replace(ready, sender=self._take(row, way))
 
+    def _onward(self, ready: Ready, verdict: Verdict) -> Ready:
+        way = verdict.way
+        if way is None:
+            raise ValueError("a verdict without a way goes nowhere")
+        return replace(
+            ready,
+            way=way,
+            sender=self._take(ready.row, way),
+            number=ready.number + 1,
+            retry_count=verdict.retry_count,
+        )
 
-def _begin(
-    engine: Engine, provider: str, sender: Sender, batch: Sequence[QueuedNotification], now: datetime
-) -> Sequence[Any]:
-    # A batch may hold the same message twice; an UPDATE joined to it would hit the row once all the same.
-    with transaction(engine, "dispatch") as connection:
-        return connection.execute(
+    def _take(self, row: Any, way: Way) -> str:
+        """In whose name it goes: the same for every try of one notification, and all in turn."""
+        self._circuits.use(way.provider, self._now)
+        senders = self._outlets.find(way.channel, way.provider).senders
+        index: int = row.idempotency_key[0] % len(senders)
+        return senders[index]
+
+    def _ready_at(self, row: Any, channel: str, provider: str) -> datetime | None:
+        if address(row, channel) is None:
+            return None
+        opens = self._circuits.ready_at(provider, self._now)
+        if channel == "SMS":
+            rules = self._rules
+            opens = next_allowed(opens, row.zone, rules.sms_quiet_from, rules.sms_quiet_until).start
+        return opens
+
+    def _later(self, ready: Ready, verdict: Verdict, until: datetime) -> Verdict:
+        """There is a way, and no time or no room for it now."""
+        return replace(verdict, status=waiting(ready.row.late), next_attempt_at=until, way=None)
+
+    def _pace(self, connection: Connection, ready: Sequence[Ready]) -> dict[bytes, datetime]:
+        by_deadline = sorted(ready, key=lambda each: each.row.send_by)
+        return take_pace(connection, {each.key: list(self._limits(each)) for each in by_deadline}, self._now)
+
+    def _limits(self, ready: Ready) -> Iterable[Limit]:
+        way = ready.way
+        outlet = self._outlets.find(way.channel, way.provider)
+        yield Limit(f"sender:{way.provider}:{ready.sender}", outlet.per_minute, MINUTE)
+        yield Limit(f"channel:{way.channel}", self._outlets.per_minute[way.channel], MINUTE)
+        if not ready.row.perishable and ready.row.attempt_count == 0:
+            yield Limit(f"person:{ready.row.clinician_id}", self._rules.per_person_day, DAY)
+
+    def _put_off(self, connection: Connection, put_off: Sequence[tuple[Any, Wait | NoWay | str]]) -> None:
+        if not put_off:
+            return
+        waits = [(row, how if isinstance(how, Wait) else None, how) for row, how in put_off]
+        connection.execute(
+            statement("put_off"),
+            {
+                "keys": [row.idempotency_key for row, _, _ in waits],
+                "times": [row.scheduled_at for row, _, _ in waits],
+                "positions": [wait.position if wait else row.channel_position for row, wait, _ in waits],
+                "untils": [wait.until if wait else None for _, wait, _ in waits],
+                "reasons": [
+                    None if wait else UNREACHABLE if isinstance(how, NoWay) else how for _, wait, how in waits
+                ],
+                "now": self._now,
+            },
+        )
+
+    def _claim(self, connection: Connection, ready: Sequence[Ready]) -> Attempts:
+        if not ready:
+            return {}
+        by_key = {each.key: each for each in ready}
+        rows = connection.execute(
             statement("begin_attempts"),
             {
-                "keys": [bytes.fromhex(message.key) for message in batch],
-                "times": [message.scheduled_at for message in batch],
-                "now": now,
-                "answer_by": now + sender.timeout,
-                "lease_until": now + sender.lease,
-                "provider": provider,
+                "keys": list(by_key),
+                "times": [each.row.scheduled_at for each in ready],
+                "numbers": [each.number for each in ready],
+                "positions": [each.way.position for each in ready],
+                "channels": [each.way.channel for each in ready],
+                "providers": [each.way.provider for each in ready],
+                "senders": [each.sender for each in ready],
+                "recipients": [each.recipient for each in ready],
+                "hashes": [each.composed.body_sha256(each.way.channel) for each in ready],
+                "now": self._now,
+                "answer_by": self._answer_by(1),
+                "lease_until": self._now + self._rules.lease,
             },
-        ).all()
-
-
-def _send(provider: EmailProvider, sender: Sender, attempt: Any, now: datetime) -> Outcome:
-    try:
-        content = render(attempt.template, _facts(attempt, sender, now), late=attempt.belated)
-    except ValueError as error:
-        # One row that can't be said must not take its batch along; ops see it as DEFERRED.
-        return Rejected(f"unrenderable: {type(error).__name__}")
-    return provider.send(
-        Email(
-            to=attempt.recipient,
-            sender=sender.email,
-            sender_name=sender.name,
-            key=attempt.idempotency_key.hex(),
-            attempt_id=str(attempt.attempt_id),
-            content=content,
         )
-    )
+        return {row.attempt_id: by_key[bytes(row.idempotency_key)] for row in rows}
 
+    def _send(self, attempt: tuple[UUID, Ready]) -> Outcome:
+        attempt_id, ready = attempt
+        way = ready.way
+        message = ready.composed.message(
+            way.channel,
+            to=ready.recipient,
+            sender=ready.sender,
+            key=ready.key.hex(),
+            attempt_id=str(attempt_id),
+        )
+        return self._outlets.find(way.channel, way.provider).provider.send(message)
 
-def _facts(attempt: Any, sender: Sender, now: datetime) -> dict[str, object]:
-    """All that a template may choose from: its schema takes what it names."""
-    today = now.astimezone(pinned_zone(attempt.zone)).date()
-    facts = {
-        "clinic_name": attempt.clinic_name,
-        "portal_url": sender.portal_url,
-        "full_name": attempt.full_name,
-        "holder_name": attempt.holder_name,
-    }
-    if attempt.license_number is not None:
-        facts |= {
-            "license_type": attempt.license_type,
-            "state": attempt.state,
-            "license_last4": mask(attempt.license_number),
-            "expires_on": attempt.occasion_date,
-            "days_left": (attempt.occasion_date - today).days,
-            "acknowledge_url": sender.links.acknowledge(
-                NotificationLink(attempt.tenant_id, attempt.idempotency_key, attempt.scheduled_at, now)
-            ),
-        }
-    if attempt.medication is not None:
-        clock = pinned_zone(attempt.medication_zone)
-        facts |= {
-            "medication": attempt.medication,
-            "due_at": attempt.due_at.astimezone(clock),
-            "take_until": attempt.take_until.astimezone(clock),
-        }
-    if attempt.first_date is not None:
-        facts["years"] = attempt.occasion_date.year - attempt.first_date.year
-    return facts
+    def _answer_by(self, tries: int) -> datetime:
+        return self._now + tries * self._rules.timeout

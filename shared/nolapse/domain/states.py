@@ -1,7 +1,7 @@
 """The states of a notification and its legal transitions, as data.
 
-The same stands in docs/state-machine.md and in the database's notification_transition (migrations 0004 and
-0011), whose trigger refuses everything else; a test holds the three together.
+The same stands in docs/state-machine.md and in the database's notification_transition (migrations 0004,
+0011 and 0013), whose trigger refuses everything else; a test holds the three together.
 """
 
 from enum import StrEnum
@@ -25,8 +25,8 @@ class Status(StrEnum):
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.QUEUED, Status.LATE_PENDING, Status.CANCELLED, Status.SUPPRESSED}),
     Status.LATE_PENDING: frozenset({Status.QUEUED, Status.CANCELLED, Status.SUPPRESSED}),
-    # Back to waiting: its message was lost, or its window closed while it lay in the queue.
-    Status.QUEUED: frozenset({Status.SENDING, Status.PENDING, Status.LATE_PENDING}),
+    # Back to waiting: its message was lost, or nothing can take it now. Deferred: nothing ever will.
+    Status.QUEUED: frozenset({Status.SENDING, Status.PENDING, Status.LATE_PENDING, Status.DEFERRED}),
     Status.SENDING: frozenset(
         {Status.SENT, Status.PENDING, Status.LATE_PENDING, Status.UNKNOWN, Status.DEFERRED}
     ),

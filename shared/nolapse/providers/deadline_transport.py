@@ -11,8 +11,15 @@ import socket
 import ssl
 import time
 import urllib.request
-from http.client import HTTPConnection, HTTPMessage, HTTPResponse
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPConnection, HTTPMessage, HTTPResponse, IncompleteRead
 from typing import IO, Any
+from urllib.error import HTTPError
+
+# Of an answer's body, in bytes: whoever answers must not fill our memory.
+_MOST = 8 * 1024 * 1024
 
 
 class ConnectError(Exception):
@@ -21,6 +28,10 @@ class ConnectError(Exception):
     def __init__(self, host: str, port: int, reason: Exception) -> None:
         super().__init__(f"no connection to {host}:{port}: {type(reason).__name__}")
         self.reason = reason
+
+
+class ForbiddenAddress(OSError):
+    """The host resolves to an address that it must not."""
 
 
 class Deadline:
@@ -71,10 +82,12 @@ class _DeadlineSocket:
         self._sock.close()
 
 
-def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
+def _dial(host: str, port: int, deadline: Deadline, permitted: Callable[[str], bool] | None) -> socket.socket:
     """The first address that answers; every address gets an equal share of the time that is left."""
     failure: OSError = OSError("no address")
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if permitted and not all(permitted(str(address[0])) for *_, address in addresses):
+        raise ForbiddenAddress
     for tried, (*_, address) in enumerate(addresses):
         share = deadline.left() / (len(addresses) - tried)
         try:
@@ -99,14 +112,21 @@ def _secure(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: D
 class _Connection(HTTPConnection):
     timeout: float
 
-    def __init__(self, *address: Any, context: ssl.SSLContext | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *address: Any,
+        context: ssl.SSLContext | None = None,
+        permitted: Callable[[str], bool] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*address, **options)
         self._context = context
+        self._permitted = permitted
 
     def connect(self) -> None:
         deadline = Deadline(self.timeout)
         try:
-            sock = _dial(self.host, self.port, deadline)
+            sock = _dial(self.host, self.port, deadline, self._permitted)
             if self._context is not None:
                 sock = _secure(sock, self._context, self.host, deadline)
         except (OSError, UnicodeError) as error:  # UnicodeError: a host that IDNA can't encode
@@ -120,17 +140,22 @@ class _SecureConnection(_Connection):
 
 
 class _PlainHandler(urllib.request.HTTPHandler):
+    def __init__(self, permitted: Callable[[str], bool] | None) -> None:
+        super().__init__()
+        self._permitted = permitted
+
     def http_open(self, req: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(_Connection, req)
+        return self.do_open(_Connection, req, permitted=self._permitted)
 
 
 class _SecureHandler(urllib.request.HTTPSHandler):
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, permitted: Callable[[str], bool] | None) -> None:
         super().__init__(context=context)
         self._shared_context = context
+        self._permitted = permitted
 
     def https_open(self, req: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(_SecureConnection, req, context=self._shared_context)
+        return self.do_open(_SecureConnection, req, context=self._shared_context, permitted=self._permitted)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -146,14 +171,44 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """None leaves the 3xx to the default handler, which raises it as an HTTPError."""
 
 
-def build_opener() -> urllib.request.OpenerDirector:
+def build_opener(permitted: Callable[[str], bool] | None = None) -> urllib.request.OpenerDirector:
     """Open it with a timeout in seconds: ConnectError before a byte left, OSError or HTTPException after.
 
     Reading the certificate store takes milliseconds, so keep the opener; threads may share it.
+    `permitted` sees every address that a host resolves to, before the connection to that very address;
+    one that it refuses is a ConnectError for a ForbiddenAddress.
     """
     return urllib.request.build_opener(
         urllib.request.ProxyHandler({}),
-        _PlainHandler(),
-        _SecureHandler(ssl.create_default_context()),
+        _PlainHandler(permitted),
+        _SecureHandler(ssl.create_default_context(), permitted),
         _NoRedirects(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the other side said, whether it took the request or not."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+def exchange(
+    opener: urllib.request.OpenerDirector, request: urllib.request.Request, timeout: float
+) -> Answer:
+    """Raises as the opener does, but for an error status, which is an answer like any other."""
+    try:
+        with opener.open(request, timeout=timeout) as response:
+            return Answer(response.status, response.headers, _whole(response))
+    except HTTPError as error:
+        with error:
+            return Answer(error.code, error.headers, _whole(error.fp))
+
+
+def _whole(response: Any) -> bytes:
+    body: bytes = response.read(_MOST)
+    if response.length:  # cut short, or more than anybody has to say
+        raise IncompleteRead(body, response.length)
+    return body

@@ -12,31 +12,21 @@ from email.message import Message
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
-from urllib.error import URLError
 from urllib.request import OpenerDirector, Request
 
 import python_http_client
 from sendgrid import SendGridAPIClient
 
 from nolapse.domain.messages import Email, Sought
-from nolapse.domain.outcomes import Accepted, NotFound, Outcome, ProbeResult, Rejected, RetrySafe, Unknown
+from nolapse.domain.outcomes import Accepted, NotFound, Outcome, ProbeResult, Unknown
 from nolapse.providers.deadline_transport import ConnectError, build_opener
-from nolapse.providers.retry_after import retry_delay, server_time
+from nolapse.providers.judgement import failure, failure_code, refusal
+from nolapse.providers.retry_after import server_time
+from nolapse.providers.unsubscribe import one_click
 
-# These judge our key, sender identity, settings or pace, never the message: it was not taken, and the same
-# message passes once an operator has put that right. Rejecting would turn a revoked key into reminders lost
-# for good; retries that run out end as DEFERRED, which operators are told of.
-_NOT_THE_MESSAGES_FAULT = {
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.METHOD_NOT_ALLOWED,
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.TOO_MANY_REQUESTS,
-}
 _LOG_RETENTION = timedelta(days=30)
 _FIELDS = {
-    *("personalizations", "from", "subject", "content", "categories", "tracking_settings"),
+    *("personalizations", "from", "subject", "content", "headers", "categories", "tracking_settings"),
     *("to", "custom_args", "email", "name", "type", "value"),
 }
 
@@ -63,11 +53,9 @@ class SendGrid:
         try:
             answer = self._api.mail.send.post(request_body=_mail(email))
         except python_http_client.HTTPError as error:
-            return _refusal(error)
-        except ConnectError as error:
-            return RetrySafe(_code(error.reason))
-        except (OSError, HTTPException) as error:
-            return Unknown(_code(error))
+            return refusal(self.name, error.status_code, error.headers, _faulty_field(error.body))
+        except (ConnectError, OSError, HTTPException) as error:
+            return failure(self.name, error)
         message_id = answer.headers.get("X-Message-Id")
         if answer.status_code != HTTPStatus.ACCEPTED or not message_id:
             # SendGrid names what it takes, and its sandbox says 200 and sends nothing: whoever answered this
@@ -88,10 +76,8 @@ class SendGrid:
             message_id = _first_message_id(json.loads(answer.body))
         except python_http_client.HTTPError as error:
             return Unknown(f"sendgrid:{error.status_code}")
-        except ConnectError as error:
-            return Unknown(_code(error.reason))
-        except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
-            return Unknown(_code(error))
+        except (ConnectError, OSError, HTTPException, ValueError, LookupError, TypeError) as error:
+            return Unknown(failure_code(self.name, error))
         if message_id:
             return Accepted(message_id)
         return Unknown("sendgrid:log-expired") if _outlived(sought.since, answer.headers) else NotFound()
@@ -122,7 +108,7 @@ class _Client(python_http_client.Client):  # type: ignore[misc]
 
 
 def _mail(email: Email) -> dict[str, Any]:
-    return {
+    mail = {
         "personalizations": [
             {"to": [{"email": email.to}], "custom_args": {"key": email.key, "attempt_id": email.attempt_id}}
         ],
@@ -139,22 +125,10 @@ def _mail(email: Email) -> dict[str, Any]:
             "open_tracking": {"enable": False},
         },
     }
+    return mail | {"headers": one_click(email.unsubscribe_url)} if email.unsubscribe_url else mail
 
 
-def _refusal(error: python_http_client.HTTPError) -> Rejected | RetrySafe | Unknown:
-    status: int = error.status_code
-    if status in _NOT_THE_MESSAGES_FAULT:
-        return RetrySafe(f"sendgrid:{status}", _delay(error))
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Rejected(":".join(["sendgrid", str(status), *_faulty_field(error.body)]))
-    return Unknown(f"sendgrid:{status}")
-
-
-def _delay(error: python_http_client.HTTPError) -> timedelta | None:
-    return retry_delay(error.headers) if error.status_code == HTTPStatus.TOO_MANY_REQUESTS else None
-
-
-def _faulty_field(body: bytes) -> list[str]:
+def _faulty_field(body: bytes) -> str | None:
     """The path of the first field complained of, if it is made of our own request's words and indexes alone.
 
     The messages beside it quote addresses.
@@ -162,9 +136,9 @@ def _faulty_field(body: bytes) -> list[str]:
     try:
         field = str(json.loads(body)["errors"][0]["field"])
     except (ValueError, LookupError, TypeError):
-        return []
+        return None
     ours = all(part in _FIELDS or (part.isascii() and part.isdigit()) for part in field.split("."))
-    return [field] if ours else []
+    return field if ours else None
 
 
 def _first_message_id(found: Any) -> str | None:
@@ -184,9 +158,3 @@ def _first_message_id(found: Any) -> str | None:
 def _outlived(since: datetime, headers: Message) -> bool:
     now = server_time(headers)
     return now is None or now - since >= _LOG_RETENTION
-
-
-def _code(error: Exception) -> str:
-    """The kind of error alone: its text may quote the request."""
-    cause = error.reason if isinstance(error, URLError) else error
-    return f"sendgrid:{type(cause).__name__}"

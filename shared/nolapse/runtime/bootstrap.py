@@ -1,6 +1,5 @@
 """The composition root: what the handlers need, made once per execution environment and on first use only."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
@@ -10,11 +9,9 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from sqlalchemy import Engine
 
 from nolapse.delivery.catch_up import LatePolicy
-from nolapse.delivery.dispatch import Sender
 from nolapse.delivery.queue import NotificationQueue
 from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
-from nolapse.providers.protocol import EmailProvider
 from nolapse.runtime.clock import Clock, DatabaseClock
 from nolapse.runtime.observability import publish
 from nolapse.runtime.settings import Settings
@@ -23,6 +20,10 @@ from nolapse.storage.engine import Credentials, create_engine
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
     from mypy_boto3_s3 import S3Client
+
+    from nolapse.delivery.compose import Sender
+    from nolapse.delivery.dispatch import DispatchRules
+    from nolapse.delivery.outlets import Outlets
 
 # How long a fetched secret is trusted before it is asked for again.
 SECRET_AGE_SECONDS = 300
@@ -89,26 +90,28 @@ class Runtime:
         return boto3.client("s3")
 
     @cached_property
-    def email_providers(self) -> Mapping[str, EmailProvider]:
-        """By name, the first preferred."""
-        from nolapse.providers.sendgrid import SendGrid  # noqa: PLC0415  80 ms that scan need not pay
+    def outlets(self) -> "Outlets":
+        from nolapse.runtime.vendors import make_outlets  # noqa: PLC0415  SDKs that scan need not pay for
 
-        provider = SendGrid(
-            api_key=self._secret(self.settings.sendgrid_secret_id)["api_key"],
-            host=str(self.settings.sendgrid_url).rstrip("/"),
-            timeout=self.settings.provider_timeout_seconds,
-        )
-        return {provider.name: provider}
+        return make_outlets(self.settings, self._secret)
 
     @cached_property
-    def sender(self) -> Sender:
-        return Sender(
-            email=self.settings.sender_email,
-            name=self.settings.sender_name,
-            portal_url=str(self.settings.portal_url),
-            links=self.links,
+    def sender(self) -> "Sender":
+        from nolapse.delivery.compose import Sender  # noqa: PLC0415  jinja2, which scan need not pay for
+
+        return Sender(self.settings.sender_name, str(self.settings.portal_url), self.links)
+
+    @cached_property
+    def dispatch_rules(self) -> "DispatchRules":
+        from nolapse.delivery.dispatch import DispatchRules  # noqa: PLC0415  the same
+
+        return DispatchRules(
             timeout=timedelta(seconds=self.settings.provider_timeout_seconds),
+            tries=self.settings.tries_at_once,
             lease=timedelta(seconds=self.settings.lease_seconds),
+            sms_quiet_from=self.settings.sms_quiet_from,
+            sms_quiet_until=self.settings.sms_quiet_until,
+            per_person_day=self.settings.per_person_day,
         )
 
     @cached_property

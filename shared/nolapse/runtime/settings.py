@@ -1,9 +1,10 @@
 """The only reader of the environment. template.yaml sets every name below; a test holds the two together."""
 
+from collections.abc import Sequence
 from datetime import time
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, HttpUrl, PositiveInt
+from pydantic import Field, HttpUrl, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -18,7 +19,15 @@ class Settings(BaseSettings):
     database_tls: Literal["verify", "off"]
     # Secrets Manager ids; each secret is JSON, {"username", "password"}, {"api_key"} or {"current", "keys"}.
     database_secret_id: str = Field(min_length=1)
-    sendgrid_secret_id: str = Field(min_length=1)
+    sendgrid_secret_id: str
+    # Vendors of e-mail, the preferred first: graph, sendgrid, mailgun. An empty secret: not used.
+    email_providers: str = Field(pattern=r"^(graph|sendgrid|mailgun)(,(graph|sendgrid|mailgun))*$")
+    graph_secret_id: str
+    graph_url: HttpUrl
+    mailgun_secret_id: str
+    mailgun_url: HttpUrl
+    twilio_secret_id: str
+    twilio_url: HttpUrl
     signing_secret_id: str = Field(min_length=1)
     sendgrid_url: HttpUrl
     email_queue_url: HttpUrl
@@ -39,3 +48,27 @@ class Settings(BaseSettings):
     scan_limit: PositiveInt
     lease_seconds: PositiveInt
     provider_timeout_seconds: PositiveInt
+    # How many providers and channels one run may try after one another.
+    tries_at_once: PositiveInt
+    email_per_minute: PositiveInt
+    sms_per_minute: PositiveInt
+    per_person_day: PositiveInt
+    # Local times of the recipient: an SMS outside of them is against the law in places.
+    sms_quiet_from: time
+    sms_quiet_until: time
+
+    @property
+    def email_order(self) -> Sequence[str]:
+        return self.email_providers.split(",")
+
+    @model_validator(mode="after")
+    def every_vendor_has_its_secret(self) -> Self:
+        secrets = {
+            "graph": self.graph_secret_id,
+            "sendgrid": self.sendgrid_secret_id,
+            "mailgun": self.mailgun_secret_id,
+        }
+        missing = [f"{name}_secret_id" for name in self.email_order if not secrets[name]]
+        if missing:
+            raise ValueError(f"email_providers names vendors without a secret: set {', '.join(missing)}")
+        return self

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -124,9 +125,17 @@ class Delivery:
 
 @pytest.fixture
 def delivery(register: Register, tmp_path: Path) -> Iterator[Delivery]:
+    """With SendGrid alone."""
+    with delivering(register, tmp_path / "mail.sqlite") as made:
+        yield made
+
+
+@contextmanager
+def delivering(register: Register, mail: Path, **others: FaultQueue) -> Iterator[Delivery]:
+    """`others`: further vendors, each with its faults."""
     clock, faults = VirtualClock(NOW), FaultQueue()
     database = register.database
     with running(
-        database.postgres, database.name, mail=tmp_path / "mail.sqlite", clock=clock, faults=faults
+        database.postgres, database.name, mail=mail, clock=clock, faults=faults, others=others
     ) as stack:
         yield Delivery(register, stack, clock, faults)

@@ -12,7 +12,7 @@ import pytest
 from local.doubles import faults
 from local.doubles.server import Exchange, Fault
 from nolapse.delivery.dispatch import dispatch
-from nolapse.domain.retries import JITTER, RETRY_DELAYS
+from nolapse.domain.routing import JITTER, RETRY_DELAYS
 from nolapse.domain.seals import KeyRing
 from nolapse.runtime.bootstrap import runtime
 from nolapse.storage.engine import Credentials, create_engine
@@ -360,7 +360,7 @@ class TestConnections:
 
         delivery.faults.inject(*[look] * 10)
         made = runtime()
-        counts = dispatch(engine, made.email_providers["sendgrid"], made.sender, batch=batch, now=OPENS)
+        counts = dispatch(engine, made.outlets, made.sender, made.dispatch_rules, batch=batch, now=OPENS)
         engine.dispose()
 
         assert counts["accepted"] == 10

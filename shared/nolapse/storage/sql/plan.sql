@@ -171,7 +171,7 @@ righted AS (
   SET status = fresh.status, reason = fresh.reason, late = fresh.late,
       next_attempt_at = fresh.next_attempt_at, send_by = fresh.send_by, window_end = fresh.window_end,
       occurrence = fresh.occurrence, occasion_date = fresh.occasion_date, event = fresh.event,
-      channels = fresh.channels, perishable = fresh.perishable, unless_event = fresh.unless_event,
+      channels = fresh.channels, channel_position = least(channel_position, cardinality(fresh.channels)), perishable = fresh.perishable, unless_event = fresh.unless_event,
       policy_id = fresh.policy_id, policy_version = fresh.policy_version, updated_at = :now
   FROM fresh
   WHERE (schedule.idempotency_key, schedule.scheduled_at) = (fresh.idempotency_key, fresh.scheduled_at)

@@ -1,0 +1,104 @@
+"""Events to a tenant's own system, signed by Standard Webhooks.
+
+The receiver dedupes by the webhook's id, which is the same in every try: whatever may have arrived is sent again.
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.client import HTTPException
+from urllib.parse import urlsplit
+from urllib.request import Request
+
+from standardwebhooks import Webhook
+
+from nolapse.domain.messages import Callback, Sought
+from nolapse.domain.outcomes import Accepted, NotFound, Outcome, ProbeResult, Rejected, RetrySafe
+from nolapse.providers.deadline_transport import (
+    Answer,
+    ConnectError,
+    ForbiddenAddress,
+    build_opener,
+    exchange,
+)
+from nolapse.providers.judgement import failure_code
+from nolapse.providers.public_address import is_public
+from nolapse.providers.retry_after import retry_delay
+
+
+class TenantWebhook:
+    """One tenant's endpoint. `secrets` are whsec_…, the newest first: while a tenant changes from one to the next,
+    each signs. `timeout` bounds a whole exchange, in seconds. `clock` dates signatures, which receivers
+    refuse after some minutes.
+
+    A target that is not https, or that resolves to an address inside of a network, is refused: a tenant's
+    setting must not make us knock at our own doors. `only_public=False` lets such targets in.
+    """
+
+    name = "tenant-webhook"
+
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        timeout: float,
+        clock: Callable[[], datetime],
+        *,
+        only_public: bool = True,
+    ) -> None:
+        self._signers = [Webhook(secret.strip()) for secret in secrets]
+        if not self._signers:
+            raise ValueError("a webhook without a secret would not be signed")
+        self._timeout = timeout
+        self._clock = clock
+        self._schemes = {"https"} if only_public else {"https", "http"}
+        self._opener = build_opener(is_public if only_public else None)
+
+    def send(self, callback: Callback) -> Outcome:
+        if not self._is_target(callback.url):
+            return Rejected(f"{self.name}:bad-target")
+        try:
+            answer = exchange(self._opener, self._signed(callback), self._timeout)
+        except (ConnectError, OSError, HTTPException) as error:
+            return self._failure(error)
+        return self._judge(callback.key, answer)
+
+    def probe(self, _sought: Sought) -> ProbeResult:
+        """Not found, so that it is sent again: the receiver tells whether it had it."""
+        return NotFound()
+
+    def _failure(self, error: Exception) -> Rejected | RetrySafe:
+        code = failure_code(self.name, error)
+        forbidden = isinstance(error, ConnectError) and isinstance(error.reason, ForbiddenAddress)
+        return Rejected(code) if forbidden else RetrySafe(code)
+
+    def _judge(self, key: str, answer: Answer) -> Outcome:
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return Accepted(key)
+        code = f"{self.name}:{answer.status}"
+        if answer.status == HTTPStatus.GONE:
+            # By the specification: the receiver wants no more, and its endpoint is to be disabled.
+            return Rejected(code)
+        return RetrySafe(code, retry_delay(answer.headers))
+
+    def _is_target(self, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+            whole = parts.hostname and parts.port != 0 and parts.username is None
+        except ValueError:
+            return False
+        return bool(whole and parts.scheme in self._schemes and url.isascii() and url.isprintable())
+
+    def _signed(self, callback: Callback) -> Request:
+        at = callback.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        body = json.dumps({**callback.payload, "timestamp": at}, ensure_ascii=False)
+        # In UTC, which the library takes whatever it is given for.
+        now = self._clock().astimezone(UTC)
+        headers = {
+            "Content-Type": "application/json",
+            "Webhook-Id": callback.key,
+            "Webhook-Timestamp": str(int(now.timestamp())),
+            "Webhook-Signature": " ".join(signer.sign(callback.key, now, body) for signer in self._signers),
+        }
+        return Request(callback.url, body.encode(), headers, method="POST")  # noqa: S310
