@@ -131,6 +131,7 @@ def running(
                 "SenderEmail": "reminders@nolapse.test",
                 "SenderName": "Nolapse",
                 "PortalUrl": "http://127.0.0.1:8000/portal",
+                "PublicUrl": "http://127.0.0.1:8000",
                 "AlertsEmail": "ops@nolapse.test",
                 # moto's queue slows with depth: scan stays a few batches ahead of the senders.
                 "ScanLimit": "100",

@@ -41,6 +41,8 @@ COMPLETE = {
     "SENDER_EMAIL": "reminders@clinic.test",
     "SENDER_NAME": "Reminders",
     "PORTAL_URL": "https://portal.test",
+    "PUBLIC_URL": "https://nolapse.test",
+    "LINK_DAYS": "120",
     "HORIZON_MONTHS": "13",
     "LOOKBACK_DAYS": "14",
     "LATE_SPACING_HOURS": "4",

@@ -10,6 +10,9 @@ from tests.handlers.conftest import EVENTS, load
 from tests.integration.delivery.conftest import Delivery
 
 FUNCTIONS = {
+    "api_acknowledge": "ApiFunction",
+    "api_acknowledge_page": "ApiFunction",
+    "api_calendar_file": "ApiFunction",
     "api_health": "ApiFunction",
     "api_live": "ApiFunction",
     "api_ready": "ApiFunction",
@@ -63,6 +66,13 @@ def test_live(delivery: Delivery) -> None:
     answer = delivery.running.functions.invoke("ApiFunction", load("api_live"))
 
     assert (answer["statusCode"], answer["body"]) == (200, '{"status":"ok"}')
+
+
+@pytest.mark.parametrize("event", ["api_acknowledge", "api_acknowledge_page", "api_calendar_file"])
+def test_a_link_whose_notification_is_not_there(delivery: Delivery, event: str) -> None:
+    answer = delivery.running.functions.invoke("ApiFunction", load(event))
+
+    assert (answer["statusCode"], "This link is no longer good" in answer["body"]) == (410, True)
 
 
 class TestImport:

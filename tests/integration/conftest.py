@@ -101,3 +101,16 @@ class Register:
 @pytest.fixture
 def register(database: Database) -> Register:
     return Register(database)
+
+
+def acknowledge(register: Register) -> None:
+    """An answer to every notification about a licence."""
+    with register.database.owner.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO acknowledgements (tenant_id, clinician_id, license_id, idempotency_key, scheduled_at, at,"
+                " occurrence, answer, via) SELECT tenant_id, clinician_id, license_id, idempotency_key, scheduled_at,"
+                " scheduled_at, occurrence, 'IN_PROGRESS', 'LINK' FROM notification_schedule"
+                " WHERE license_id IS NOT NULL"
+            )
+        )

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from tests.integration.conftest import DAILY, NOW, Register
+from tests.integration.conftest import DAILY, NOW, Register, acknowledge
 
 # By constraint, a change that would make a good row bad in just that way.
 REFUSED = {
@@ -108,6 +108,9 @@ REFUSED = {
     "imports_date_order_check": "UPDATE imports SET date_order = 'moon-first'",
     "imports_check": "UPDATE imports SET finished_at = now()",
     "imports_check1": "UPDATE imports SET failure = 'IntegrityError'",
+    "acknowledgements_idempotency_key_check": "UPDATE acknowledgements SET idempotency_key = 'x'",
+    "acknowledgements_answer_check": "UPDATE acknowledgements SET answer = 'PERHAPS'",
+    "acknowledgements_via_check": "UPDATE acknowledgements SET via = 'RUMOUR'",
 }
 
 
@@ -141,6 +144,7 @@ def one_of_each(register: Register) -> Register:
         " SELECT policy_id, policy_version, 'ACTIVE', tenant_id, clinician_id, license_id, occurrence, event,"
         " template, channels, 'UTC', scheduled_at, window_end FROM notification_schedule"
     )
+    acknowledge(register)
     register.execute("INSERT INTO provider_circuit (provider, changed_at) VALUES ('sendgrid', :now)", now=NOW)
     register.execute("INSERT INTO sending_pace VALUES ('channel:EMAIL', :now, 1)", now=NOW)
     register.execute("INSERT INTO day_off VALUES ('US', '2027-01-01', '2026-12-31', '2027-01-04')")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError
 
 from tests.conftest import Database
-from tests.integration.conftest import DAILY, NOW, Register
+from tests.integration.conftest import DAILY, NOW, Register, acknowledge
 
 APP_ROLES = ("nolapse_engine", "nolapse_api")
 WITH_TENANT = """
@@ -63,6 +63,7 @@ def two_tenants(register: Register) -> tuple[UUID, UUID]:
         " SELECT tenant_id, 'r.csv', sha256('x'), 'RUNNING', '{}', :now FROM tenants",
         now=NOW,
     )
+    acknowledge(register)
     return mine, other
 
 

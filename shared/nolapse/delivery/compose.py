@@ -5,6 +5,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from nolapse.domain.links import Links, NotificationLink
 from nolapse.domain.messages import Email, Rendered, TextMessage
 from nolapse.domain.zones import pinned_zone
 from nolapse.messages.rendering import render
@@ -13,10 +14,11 @@ from nolapse.messages.schemas import mask
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What every message says of us: the name that mail comes under, and where a date is renewed or corrected."""
+    """What every message says of us: the name that mail comes under, where a date is corrected, and where answered."""
 
     name: str
     portal_url: str
+    links: Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,9 @@ def _facts(row: Any, sender: Sender, now: datetime) -> dict[str, object]:
             "license_last4": mask(row.license_number),
             "expires_on": row.occasion_date,
             "days_left": (row.occasion_date - today).days,
+            "acknowledge_url": sender.links.acknowledge(
+                NotificationLink(row.tenant_id, row.idempotency_key, row.scheduled_at, now)
+            ),
         }
     if row.medication is not None:
         clock = pinned_zone(row.medication_zone)

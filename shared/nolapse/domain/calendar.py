@@ -20,7 +20,7 @@ class Step:
     """One reminder of a policy: `days` before (negative) or after (positive) the occasion's date.
 
     `recipients` are HOLDER, SUPERVISOR and CAREGIVER, the others told where there is one; `channels` come in the order
-    of preference. `unless`: said only where that event of the same dose was not.
+    of preference. `unless`: said only where that event of the same dose was not, or nobody ACKNOWLEDGED the licence.
     """
 
     event: str

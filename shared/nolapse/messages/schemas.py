@@ -74,6 +74,7 @@ class ReminderVariables(Variables):
     expires_on: date
     days_left: int
     portal_url: PortalUrl
+    acknowledge_url: PortalUrl
 
     def panel(self) -> list[tuple[str, str]]:
         lines = [

@@ -1,7 +1,7 @@
 """The composition root: what the handlers need, made once per execution environment and on first use only."""
 
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -10,8 +10,10 @@ from sqlalchemy import Engine
 
 from nolapse.delivery.catch_up import LatePolicy
 from nolapse.delivery.queue import NotificationQueue
+from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
 from nolapse.runtime.clock import Clock, DatabaseClock
+from nolapse.runtime.observability import publish
 from nolapse.runtime.settings import Settings
 from nolapse.storage.engine import Credentials, create_engine
 
@@ -58,7 +60,13 @@ class Runtime:
     def api(self) -> "APIGatewayHttpResolver":
         from nolapse.api.app import create_app  # noqa: PLC0415  200 ms that only the API pays
 
-        return create_app(self.engine)
+        return create_app(
+            self.engine,
+            self.links,
+            self.clock.now,
+            portal_url=str(self.settings.portal_url),
+            count=partial(publish, "api"),
+        )
 
     @cached_property
     def email_queue(self) -> NotificationQueue:
@@ -68,6 +76,14 @@ class Runtime:
     def key_ring(self) -> KeyRing:
         secret = self._secret(self.settings.signing_secret_id)
         return KeyRing(secret["keys"], secret["current"])
+
+    @cached_property
+    def links(self) -> Links:
+        return Links(
+            base=str(self.settings.public_url).rstrip("/"),
+            keys=lambda: self.key_ring,
+            lasting=timedelta(days=self.settings.link_days),
+        )
 
     @cached_property
     def s3(self) -> "S3Client":
@@ -83,7 +99,7 @@ class Runtime:
     def sender(self) -> "Sender":
         from nolapse.delivery.compose import Sender  # noqa: PLC0415  jinja2, which scan need not pay for
 
-        return Sender(self.settings.sender_name, str(self.settings.portal_url))
+        return Sender(self.settings.sender_name, str(self.settings.portal_url), self.links)
 
     @cached_property
     def dispatch_rules(self) -> "DispatchRules":

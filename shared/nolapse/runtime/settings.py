@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     sender_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     sender_name: str = Field(min_length=1)
     portal_url: HttpUrl
+    # Where the API answers: what links in messages begin with, and how long they are good.
+    public_url: HttpUrl
+    link_days: PositiveInt
     horizon_months: PositiveInt
     lookback_days: PositiveInt
     late_spacing_hours: PositiveInt

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event, text
@@ -82,4 +83,18 @@ def transaction(engine: Engine, actor: str) -> Iterator[Connection]:
     """One transaction whose audit entries name `actor`."""
     with engine.begin() as connection:
         connection.execute(text("SELECT set_config('app.actor', :actor, true)"), {"actor": actor})
+        yield connection
+
+
+@contextmanager
+def tenant_transaction(
+    engine: Engine, actor: str, tenant_id: UUID, *, read_only: bool = False
+) -> Iterator[Connection]:
+    """One transaction of the API's role, which sees the rows of this tenant alone."""
+    with transaction(engine, actor) as connection:
+        connection.execute(
+            text("SELECT set_config('app.tenant_id', :tenant_id, true)"), {"tenant_id": str(tenant_id)}
+        )
+        if read_only:
+            connection.execute(text("SET TRANSACTION READ ONLY"))
         yield connection

@@ -16,6 +16,7 @@ WITH_A_PANEL = {
 }
 WITH_A_LICENSE = sorted(name for name, schema in variants().items() if issubclass(schema, ReminderVariables))
 
+BUTTONS = {"Open the portal", "Renewed, in progress or not mine?"}
 ENOUGH = 4.5
 TARGET_HEIGHT = 44
 DARK_BLOCK = re.compile(r"@media \(prefers-color-scheme: dark\) \{((?:[^{}]*\{[^{}]*\})*)[^{}]*\}")
@@ -134,12 +135,13 @@ def test_every_text_stands_out(template: str, dark: bool) -> None:
     faint = [(text, ink, paper) for text, ink, paper in texts if contrast(ink, paper) < ENOUGH]
     assert faint == []
     # The dark rules reach every text: none is left on a light ground, for a client to invert.
-    assert all((luminance(paper) < 0.05) == dark for text, _, paper in texts if text != "Open the portal")
+    assert all((luminance(paper) < 0.05) == dark for text, _, paper in texts if text not in BUTTONS)
 
 
+@pytest.mark.parametrize("url", ["portal_url", "acknowledge_url"])
 @pytest.mark.parametrize("template", WITH_A_LICENSE)
-def test_the_button_is_large_enough_to_touch(template: str) -> None:
-    style = re.search(r'<a href="\{\{ portal_url \}\}"[^>]*style="([^"]*)"', compiled(template))
+def test_the_button_is_large_enough_to_touch(template: str, url: str) -> None:
+    style = re.search(rf'<a href="\{{\{{ {url} \}}\}}"[^>]*style="([^"]*)"', compiled(template))
     assert style
     values = dict(part.split(":", 1) for part in style[1].split(";") if part)
     line = int(values["font-size"].removesuffix("px")) * int(values["line-height"].removesuffix("%")) / 100

@@ -17,6 +17,7 @@ from nolapse.messages.rendering import TEMPLATE_FOLDER, render
 from nolapse.messages.schemas import ReminderVariables, mask
 
 PORTAL = "https://portal.example.test/licenses?a=1&b=2"
+ANSWER = "https://api.example.test/r/2026-11.eyJ0.c2ln"
 FACTS: dict[str, object] = {
     "clinic_name": "Cedar Valley Clinic",
     "license_type": "Registered Nurse",
@@ -25,6 +26,7 @@ FACTS: dict[str, object] = {
     "expires_on": date(2026, 7, 1),
     "days_left": 30,
     "portal_url": PORTAL,
+    "acknowledge_url": ANSWER,
     "full_name": "Pat O'Neil",
     "holder_name": "Sam O'Hara",
     "years": 41,
@@ -36,6 +38,7 @@ ABOUT_A_LICENSE = {
     name for name, template in TEMPLATES.items() if issubclass(template.schema, ReminderVariables)
 }
 LABEL = re.compile(r"^(\w+|Open the portal): ")
+BUTTONS = {"Open the portal": PORTAL, "Renewed, in progress or not mine?": ANSWER}
 EXTERNAL = re.compile(r"(?:src|href|url)\s*[=(]\s*[\"']?\s*(?!\{\{)(?:https?:|//)", re.IGNORECASE)
 
 every_variant = pytest.mark.parametrize("variant", sorted(variants()))
@@ -98,9 +101,9 @@ def test_both_bodies_say_the_same(template: str, late: bool) -> None:
     shown = " ".join(seen.blocks).casefold()
     lines = [" ".join(LABEL.sub(r"\1 ", line).split()) for line in message.text.splitlines()]
     unseen = [line for line in lines if line.casefold() not in shown]
-    link = [PORTAL] if template in ABOUT_A_LICENSE else []
-    assert unseen == [*(f"Open the portal {url}" for url in link), "--"]
-    assert seen.links == link
+    buttons = BUTTONS if template in ABOUT_A_LICENSE else {}
+    assert unseen == [*(f"{label} {url}" for label, url in buttons.items()), "--"]
+    assert seen.links == [*buttons.values()]
 
 
 @on_time_and_late

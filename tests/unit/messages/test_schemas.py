@@ -24,6 +24,7 @@ VALUES: dict[str, object] = {
     "expires_on": date(2026, 7, 1),
     "days_left": 30,
     "portal_url": "https://portal.example.test",
+    "acknowledge_url": "https://api.example.test/r/token",
 }
 
 

@@ -95,6 +95,17 @@ def test_what_is_left_out_has_its_default() -> None:
         ),
         ({"steps": [step(recipients=[])]}, "steps[0].recipients", "at least 1 item"),
         ({"steps": [step(recipient="HOLDER")]}, "steps[0].recipient", "did you mean recipients?"),
+        (
+            {"steps": [step(recipients=["CAREGIVER"])]},
+            "policy",
+            "recipient CAREGIVER of PRIMARY is for DOSE: use SUPERVISOR",
+        ),
+        ({"steps": [step(unless="SECONDARY")]}, "policy", "of a licence use ACKNOWLEDGED"),
+        (
+            {"occasion": "BIRTHDAY", "steps": [step(days=0, template="birthday", unless="ACKNOWLEDGED")]},
+            "policy",
+            "unless of PRIMARY is for LICENSE_EXPIRY and DOSE: remove it",
+        ),
         ({"stepps": [STEP]}, "stepps", "is no field here: did you mean steps?"),
         ({"zebra": 1}, "zebra", "is no field here: remove it"),
     ],
@@ -116,6 +127,13 @@ def test_a_missing_field_is_named(left_out: str) -> None:
 @pytest.mark.parametrize("content", [None, [], "steps"])
 def test_a_file_that_holds_no_table_is_refused(content: Any) -> None:
     assert problem(content) == ("policy", "must be a table of fields and values")
+
+
+def test_a_supervisor_may_be_told_unless_somebody_answered() -> None:
+    told = step(event="ESCALATION", template="escalation", recipients=["SUPERVISOR"], unless="ACKNOWLEDGED")
+    (document,) = read_policies({"ny-md.yaml": {**LICENCES, "steps": [STEP, told]}})
+
+    assert [each.unless for each in document.steps] == [None, "ACKNOWLEDGED"]
 
 
 def test_events_are_unique() -> None:

@@ -15,6 +15,8 @@ from nolapse.storage.days_off import public_holidays
 
 LICENSE_EXPIRY = "LICENSE_EXPIRY"
 DOSE = "DOSE"
+# What a step about a licence may be unless: somebody answered that it is renewed, or about to be.
+ACKNOWLEDGED = "ACKNOWLEDGED"
 # Longer than any run of days off in the United States: steps so far apart never shift to one day.
 SHIFTED_APART = 7
 # A step of a yearly date falls into its year or a neighbour of it, shift included.
@@ -189,8 +191,12 @@ class PolicyDocument(Strict):
                 problems.append(
                     f"template {step.template} of {step.event} speaks of {step.speaks_of}: use another"
                 )
-            if self.occasion != DOSE and ("CAREGIVER" in step.recipients or step.unless):
-                problems.append(f"CAREGIVER and unless of {step.event} are for {DOSE}: remove them")
+            if self.occasion != DOSE and "CAREGIVER" in step.recipients:
+                problems.append(f"recipient CAREGIVER of {step.event} is for {DOSE}: use SUPERVISOR")
+            if self.is_yearly and step.unless is not None:
+                problems.append(f"unless of {step.event} is for {LICENSE_EXPIRY} and {DOSE}: remove it")
+            if self.occasion == LICENSE_EXPIRY and step.unless not in {None, ACKNOWLEDGED}:
+                problems.append(f"unless of {step.event} is {step.unless}: of a licence use {ACKNOWLEDGED}")
             if self.is_yearly and abs(self.day_of(step)) > YEARLY_REACH:
                 problems.append(
                     f"{step.event} is {self.day_of(step)} days from a date of every year: at most {YEARLY_REACH}"

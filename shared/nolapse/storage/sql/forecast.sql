@@ -8,7 +8,7 @@ SELECT
   send_by AS closes,
   count(*) AS messages
 FROM notification_schedule
-WHERE claimed_at IS NULL AND unless_event IS NULL
+WHERE claimed_at IS NULL AND coalesce(unless_event, 'ACKNOWLEDGED') = 'ACKNOWLEDGED'  -- silence is common
   AND send_by > :now
   AND send_by < CAST(:until AS timestamptz) + interval '24 hours'
   AND next_attempt_at < :until

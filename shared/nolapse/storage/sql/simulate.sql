@@ -20,7 +20,8 @@ SELECT
   count(*) AS messages
 FROM expected
 WHERE window_end > :now
-  AND unless_event IS NULL  -- said only where something else could not be
+  -- said only where something else could not be; but silence is common
+  AND coalesce(unless_event, 'ACKNOWLEDGED') = 'ACKNOWLEDGED'
   AND NOT EXISTS (
     SELECT FROM settled
     WHERE (settled.subject_id, settled.event, settled.occurrence, settled.clinician_id)

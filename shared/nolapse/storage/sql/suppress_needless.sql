@@ -1,5 +1,6 @@
--- What is due and need not be said any more: that a dose was missed whose taker was told, and a dose so soon after one
--- that was told that nobody may take both. Walks notification_schedule_conditional, then _by_medication.
+-- What is due and need not be said any more: that a dose was missed whose taker was told, a dose so soon after one
+-- that was told that nobody may take both, and that nobody answers of a licence whose holder or supervisor did.
+-- Walks notification_schedule_conditional, then _by_medication and acknowledgements_by_license.
 UPDATE notification_schedule AS waiting
 SET status = 'SUPPRESSED', reason = needless.reason, next_attempt_at = NULL, send_by = NULL, updated_at = :now
 FROM (
@@ -11,6 +12,15 @@ FROM (
       WHERE (told.tenant_id, told.medication_id, told.occurrence, told.event)
           = (conditional.tenant_id, conditional.medication_id, conditional.occurrence, conditional.unless_event)
         AND told.status IN ('SENT', 'DELIVERED'))
+  UNION
+  SELECT idempotency_key, scheduled_at, 'acknowledged'
+  FROM notification_schedule AS conditional
+  WHERE claimed_at IS NULL AND send_by IS NOT NULL AND unless_event = 'ACKNOWLEDGED' AND scheduled_at <= :now
+    AND EXISTS (
+      SELECT FROM acknowledgements AS answered
+      WHERE (answered.tenant_id, answered.license_id, answered.occurrence)
+          = (conditional.tenant_id, conditional.license_id, conditional.occurrence)
+        AND answered.answer IN ('RENEWED', 'IN_PROGRESS'))
   UNION
   SELECT idempotency_key, scheduled_at, 'too soon after the dose before'
   FROM notification_schedule AS dose
