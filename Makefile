@@ -28,6 +28,9 @@ up: install ## Run the stack on http://127.0.0.1:8000 until Ctrl-C
 test: install ## Run all tests (ARGS=… for pytest)
 	@$(BIN)/pytest $(ARGS)
 
+simulate: install ## Live through seeds of faults and count who was lost or told twice (SEEDS=100 FROM=first)
+	@$(BIN)/python -m tests.simulation $(or $(SEEDS),100) $(or $(FROM),0)
+
 check: install ## Lint, types, import contracts, template, build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,4 +52,4 @@ lock: install ## Resolve and hash the requirements again
 clean: ## Remove what the local stack and the builds made
 	rm -rf .nolapse .aws-sam
 
-.PHONY: help install demo up test check bench templates lock clean
+.PHONY: help install demo up test simulate check bench templates lock clean

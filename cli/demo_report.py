@@ -122,8 +122,8 @@ def print_report(
             expand=False,
         )
     )
-    for offender in proof.wrong[:10]:
-        console.print(f"[red]{offender}[/]")
+    for what, key in proof.wrong[:10]:
+        console.print(f"[red]{what}: {key}[/]")
 
 
 def _rows(table: Table, heading: str, rows: list[tuple[int, str]]) -> None:

@@ -20,7 +20,7 @@ from nolapse.storage.policies import load_policies
 
 @dataclass(slots=True)
 class Proof:
-    """What was expected of [start, end), against what arrived. `wrong` names the first offenders by key."""
+    """What was expected of [start, end), against what arrived. `wrong`: (what, key of the offender)."""
 
     expected: int = 0
     arrived: int = 0
@@ -29,7 +29,7 @@ class Proof:
     outside: int = 0
     unexpected: int = 0
     crowded: int = 0
-    wrong: list[str] = field(default_factory=list)
+    wrong: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
@@ -37,17 +37,24 @@ class Proof:
 
     def blame(self, what: str, key: str) -> None:
         setattr(self, what, getattr(self, what) + 1)
-        self.wrong.append(f"{what}: {key}")
+        self.wrong.append((what, key))
+
+    def blamed(self, what: str) -> list[str]:
+        return [key for blamed, key in self.wrong if blamed == what]
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """When messages may leave: see DESIGN §5, I3 and I4."""
+    """When messages may leave: see DESIGN §5, I3 and I4.
+
+    `tolerance`: how far the clocks of functions may be apart, and an answer may take, before that counts.
+    """
 
     lookback: timedelta
     spacing: timedelta
     quiet_from: time
     quiet_until: time
+    tolerance: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,11 @@ class Called:
     def person(self) -> UUID:
         return self.expected.recipient.person_id
 
+    @property
+    def identity(self) -> tuple[UUID, str, str, UUID]:
+        """What is told once, whenever that is."""
+        return self.subject, self.expected.event, self.expected.occurrence, self.person
+
 
 def prove(
     engine: Engine,
@@ -79,7 +91,7 @@ def prove(
 
     `until`: when the run stopped, later than `end` where it waited for what was late.
     """
-    called = {call.key: call for call in _called_for(engine, start, until, rules)}
+    called = {call.key: call for call in called_for(engine, start, until, rules)}
     proof = Proof(arrived=len(received))
     for key, times in Counter(email.key for email in received).items():
         if times > 1:
@@ -98,7 +110,7 @@ def prove(
     return proof
 
 
-def _called_for(engine: Engine, start: datetime, end: datetime, rules: Rules) -> Iterator[Called]:
+def called_for(engine: Engine, start: datetime, end: datetime, rules: Rules) -> Iterator[Called]:
     with engine.connect() as connection:
         policies = load_policies(connection)
         for dated in load_dates(connection):
@@ -127,6 +139,13 @@ def _due(calls: Iterable[Called], start: datetime, end: datetime, rules: Rules) 
 
 
 def _may_leave(call: Called, at: datetime, rules: Rules) -> bool:
+    """By a clock that is right, or as far off as is tolerated."""
+    return any(
+        _may_leave_at(call, at + off, rules) for off in (timedelta(), rules.tolerance, -rules.tolerance)
+    )
+
+
+def _may_leave_at(call: Called, at: datetime, rules: Rules) -> bool:
     if at in call.expected.window:
         return True
     late = at >= call.expected.window.end
@@ -142,8 +161,13 @@ def _judge_spacing(
     last: dict[UUID, datetime] = {}
     for key, at in sorted(arrived.items(), key=lambda item: item[1]):
         call = called.get(key)
-        if call is None or at in call.expected.window:
+        if call is None or _in_window(call, at, rules):
             continue
-        if call.person in last and at - last[call.person] < rules.spacing:
+        if call.person in last and at - last[call.person] < rules.spacing - rules.tolerance:
             proof.blame("crowded", key)
         last[call.person] = at
+
+
+def _in_window(call: Called, at: datetime, rules: Rules) -> bool:
+    window = call.expected.window
+    return window.start - rules.tolerance <= at < window.end + rules.tolerance

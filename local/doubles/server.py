@@ -41,6 +41,7 @@ class Exchange:
 
     def __init__(self, handler: "_Handler") -> None:
         self._handler = handler
+        self._request: Request | None = None
         self.stopping = handler.server.stopping
         self.line = f"{handler.command} {handler.path}"
 
@@ -48,6 +49,12 @@ class Exchange:
         return self._handler.server.vendor(self.read())
 
     def read(self) -> Request:
+        """The whole request, off the wire once however often it is asked for."""
+        if self._request is None:
+            self._request = self._read()
+        return self._request
+
+    def _read(self) -> Request:
         handler = self._handler
         length = int(handler.headers.get("Content-Length", 0))
         body = handler.rfile.read(length)
@@ -113,6 +120,7 @@ class _Server(ThreadingHTTPServer):
         vendor: Callable[[Request], Reply],
         clock: Callable[[], datetime],
         faults: "Callable[[], Fault | None]",
+        port: int,
     ) -> None:
         self.vendor = vendor
         self.clock = clock
@@ -120,7 +128,7 @@ class _Server(ThreadingHTTPServer):
         self.stopping = Event()
         self._connections: set[Any] = set()
         self._closed_one = Condition()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._closed_one:
@@ -165,6 +173,8 @@ class DoubleServer:
         self._clock = clock
         self._faults = faults
         self._running: tuple[_Server, Thread] | None = None
+        # Kept from the first start on: a vendor that was down comes back where it was.
+        self._port = 0
 
     @property
     def url(self) -> str:
@@ -173,7 +183,8 @@ class DoubleServer:
         return f"http://127.0.0.1:{self._running[0].server_port}"
 
     def start(self) -> None:
-        server = _Server(self._vendor, self._clock, self._faults)
+        server = _Server(self._vendor, self._clock, self._faults, self._port)
+        self._port = server.server_port
         thread = Thread(target=server.serve_forever, args=(0.05,), name="double", daemon=True)
         thread.start()
         self._running = server, thread

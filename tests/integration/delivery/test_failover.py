@@ -296,6 +296,12 @@ class TestUnproven:
             "SELECT status, reason FROM notification_schedule WHERE event = 'SECONDARY'"
         ) == [("HELD", "asked 5 times in vain: sendgrid:503")]
 
+    def test_an_answer_that_comes_after_all_settles_what_is_held(self, delivery: Delivery) -> None:
+        self.ask_in_vain(delivery, "{SMS}")
+        delivery.catch_up(OPENS + timedelta(hours=3))
+        delivery.send()
+        assert (delivery.statuses(), len(delivery.mail)) == ({"SENT": 1}, 1)
+
     def test_or_it_is_sent_again_where_the_tenant_would_rather_have_it_twice(
         self, delivery: Delivery
     ) -> None:

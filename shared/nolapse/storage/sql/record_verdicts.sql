@@ -28,6 +28,7 @@ SET status = settled.status,
     updated_at = :now
 FROM settled
 WHERE (schedule.idempotency_key, schedule.scheduled_at) = (settled.idempotency_key, settled.scheduled_at)
-  AND schedule.status IN ('SENDING', 'UNKNOWN')
+  -- held because asking had been in vain: an answer that comes after all settles it, unless a human did
+  AND schedule.status IN ('SENDING', 'UNKNOWN', 'HELD')
   AND schedule.attempt_count = settled.attempt_number
 RETURNING settled.attempt_id, settled.outcome, schedule.status

@@ -7,5 +7,6 @@ FROM notification_outbox
 JOIN notification_schedule USING (idempotency_key, scheduled_at)
 JOIN tenants ON tenants.tenant_id = notification_outbox.tenant_id
 WHERE notification_schedule.scheduled_at <= :settled_before AND outcome = 'UNKNOWN' AND lease_until <= :settled_before
+  AND notification_schedule.status IN ('UNKNOWN', 'HELD')
 ORDER BY finished_at
 LIMIT :limit

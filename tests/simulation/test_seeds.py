@@ -1,0 +1,38 @@
+"""The seeds of every commit; `make simulate SEEDS=n` lives through more."""
+
+from collections import Counter
+from datetime import datetime
+
+import pytest
+
+from tests.simulation.conftest import LOST_SOCKETS
+from tests.simulation.run import simulate
+from tests.simulation.tally import replay
+from tests.simulation.weather import Kind
+from tests.simulation.world import World
+
+pytestmark = LOST_SOCKETS
+SEEDS = 60
+# Small enough for several workers, large enough to be worth a stack of its own.
+CHUNK = 10
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_nobody_is_missed_and_nobody_told_twice(world: World, first: int) -> None:
+    for seed in range(first, first + CHUNK):
+        verdict = simulate(world, seed).live()
+        assert verdict.holds, f"{dict(verdict.wrong)}\n{replay(seed)}"
+        assert verdict.expected
+
+
+# Dispatchers killed, answers and a row lost, messages refused, an hour missed; and no two functions at once.
+REPLAYED = 11
+
+
+def test_a_seed_does_the_same_again(world: World) -> None:
+    def told() -> tuple[Counter[tuple[str, datetime]], Counter[Kind]]:
+        run = simulate(world, REPLAYED)
+        assert run.live().holds
+        return Counter((email.key, email.received_at) for email in run.record.received), run.weather.injected
+
+    assert told() == told()

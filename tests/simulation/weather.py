@@ -1,0 +1,158 @@
+"""What goes wrong in one run. A seed decides it, by what it happens to and never by when it is asked.
+
+So the same seed does the same to the same message, however threads interleave.
+"""
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from threading import Lock
+
+
+class Kind(StrEnum):
+    """A fault, as the table of a simulation names it."""
+
+    OUTAGE = "provider answers 503 for hours"
+    UNREACHABLE = "provider can't be reached for hours"
+    TOO_MANY_REQUESTS = "429 with Retry-After"
+    SERVER_ERROR = "5xx, not taken"
+    SERVER_ERROR_TAKEN = "5xx, taken all the same"
+    RESET_BEFORE = "connection reset before accept"
+    RESET_AFTER = "connection reset after accept"
+    SILENCE_AFTER = "accepted, then no answer"
+    GARBLED = "accepted, then garbled"
+    REFUSED = "refused for good"
+    LATENCY = "answer takes seconds"
+    OVERTAKEN = "scan and catch-up run before the answer"
+    LOG_LAG = "provider's log lags minutes behind"
+    KILLED = "killed at a statement"
+    KILLED_SENDING = "killed while the provider has the batch"
+    DATABASE_LOST = "database connections lost"
+    COMMIT_UNANSWERED = "commit done, answer lost"
+    ROW_LOST = "row of the schedule lost"
+    MISSED_MINUTE = "schedules missed for a minute"
+    MISSED_HOUR = "schedules missed for an hour"
+    MISSED_25_HOURS = "schedules missed for 25 hours"
+    MISSED_3_DAYS = "schedules missed for 3 days"
+    TWO_SCHEDULERS = "two schedulers at once"
+    CLOCK_SKEW = "clocks of functions apart"
+    MESSAGE_REFUSED = "queue refuses a message"
+    MESSAGE_DELAYED = "queue holds a message back"
+    MESSAGE_REPEATED = "queue delivers once more"
+    QUEUE_DOWN = "queue answers 503"
+    QUEUE_UNANSWERED = "queue took it, answer lost"
+    CLOCKS_FORWARD = "summer time begins"
+    CLOCKS_BACK = "summer time ends"
+
+
+# How often each strikes where it may, in the runs that have it: of requests, messages or invocations.
+INTENSITY: Mapping[Kind, tuple[float, float]] = {
+    Kind.TOO_MANY_REQUESTS: (0.05, 0.5),
+    Kind.SERVER_ERROR: (0.05, 0.5),
+    Kind.SERVER_ERROR_TAKEN: (0.05, 0.5),
+    Kind.RESET_BEFORE: (0.05, 0.5),
+    Kind.RESET_AFTER: (0.05, 0.5),
+    Kind.SILENCE_AFTER: (0.05, 0.5),
+    Kind.GARBLED: (0.05, 0.3),
+    Kind.REFUSED: (0.05, 0.2),
+    Kind.LATENCY: (0.1, 0.9),
+    Kind.OVERTAKEN: (0.1, 0.5),
+    Kind.LOG_LAG: (0.5, 1.0),
+    Kind.KILLED: (0.05, 0.4),
+    Kind.KILLED_SENDING: (0.1, 0.5),
+    Kind.DATABASE_LOST: (0.02, 0.2),
+    Kind.COMMIT_UNANSWERED: (0.02, 0.2),
+    Kind.ROW_LOST: (0.02, 0.2),
+    Kind.TWO_SCHEDULERS: (0.3, 1.0),
+    Kind.MESSAGE_REFUSED: (0.05, 0.4),
+    Kind.MESSAGE_DELAYED: (0.05, 0.4),
+    Kind.MESSAGE_REPEATED: (0.1, 0.6),
+    Kind.QUEUE_DOWN: (0.05, 0.3),
+    Kind.QUEUE_UNANSWERED: (0.05, 0.3),
+}
+# How long each lasts, once in a run, and whom it concerns: everybody.
+SPELLS: Mapping[Kind, tuple[timedelta, timedelta]] = {
+    Kind.OUTAGE: (timedelta(minutes=10), timedelta(hours=9)),
+    Kind.UNREACHABLE: (timedelta(minutes=10), timedelta(hours=9)),
+    Kind.MISSED_MINUTE: (timedelta(minutes=1), timedelta(minutes=1)),
+    Kind.MISSED_HOUR: (timedelta(hours=1), timedelta(hours=1)),
+    Kind.MISSED_25_HOURS: (timedelta(hours=25), timedelta(hours=25)),
+    Kind.MISSED_3_DAYS: (timedelta(days=3), timedelta(days=3)),
+}
+MISSED = (Kind.MISSED_MINUTE, Kind.MISSED_HOUR, Kind.MISSED_25_HOURS, Kind.MISSED_3_DAYS)
+MOST_SKEW = timedelta(seconds=90)
+MOST_LATENCY = timedelta(seconds=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    start: datetime
+    end: datetime
+
+    def __contains__(self, at: datetime) -> bool:
+        return self.start <= at < self.end
+
+
+@dataclass(slots=True)
+class Weather:
+    """The kinds of one run; `injected` counts what really struck."""
+
+    seed: int
+    intensity: Mapping[Kind, float] = field(default_factory=dict)
+    spells: Mapping[Kind, Spell] = field(default_factory=dict)
+    skewed: bool = False
+    calm: bool = False
+    injected: Counter[Kind] = field(default_factory=Counter)
+    _lock: Lock = field(default_factory=Lock)
+
+    def strikes(self, kind: Kind, *what: object) -> bool:
+        if not self.would_strike(kind, *what):
+            return False
+        self.count(kind)
+        return True
+
+    def would_strike(self, kind: Kind, *what: object) -> bool:
+        """Without counting it: it may come to nothing."""
+        likely = self.intensity.get(kind, 0.0)
+        return not self.calm and likely > 0 and self.dice(kind, *what).random() < likely
+
+    def lasts(self, kind: Kind, at: datetime) -> bool:
+        if self.calm or kind not in self.spells or at not in self.spells[kind]:
+            return False
+        self.injected[kind] = 1
+        return True
+
+    def count(self, kind: Kind) -> None:
+        with self._lock:
+            self.injected[kind] += 1
+
+    def dice(self, *what: object) -> random.Random:
+        told = "|".join(map(str, (self.seed, *what)))
+        return random.Random(hashlib.sha256(told.encode()).digest())
+
+    def skew(self, function: str) -> timedelta:
+        """How far a function's clock is off, the same through the whole run."""
+        if self.calm or not self.skewed:
+            return timedelta()
+        return MOST_SKEW * self.dice(Kind.CLOCK_SKEW, function).uniform(-1, 1)
+
+
+def draw(seed: int, start: datetime, length: timedelta, kinds: set[Kind]) -> Weather:
+    """The weather of a run that has these kinds of fault."""
+    dice = random.Random(f"weather {seed}")
+    intensity = {kind: dice.uniform(*INTENSITY[kind]) for kind in Kind if kind in kinds and kind in INTENSITY}
+    spells = {}
+    for kind in (kind for kind in Kind if kind in kinds and kind in SPELLS):
+        shortest, longest = SPELLS[kind]
+        lasts = dice.uniform(shortest.total_seconds(), longest.total_seconds())
+        begins = dice.uniform(0, max(0.0, length.total_seconds() - lasts))
+        at = start + timedelta(seconds=begins)
+        spells[kind] = Spell(at, at + timedelta(seconds=lasts))
+    weather = Weather(seed, intensity, spells, skewed=Kind.CLOCK_SKEW in kinds)
+    for kind in kinds & {Kind.CLOCK_SKEW, Kind.CLOCKS_FORWARD, Kind.CLOCKS_BACK}:
+        weather.count(kind)
+    return weather
