@@ -1,7 +1,7 @@
 """The states of a notification and its legal transitions, as data.
 
-The same stands in docs/state-machine.md and in the database's notification_transition (migrations 0004 and
-0011), whose trigger refuses everything else; a test holds the three together.
+The same stands in docs/state-machine.md and in the database's notification_transition (migrations 0004,
+0011 and 0016), whose trigger refuses everything else; a test holds the three together.
 """
 
 from enum import StrEnum
@@ -25,8 +25,8 @@ class Status(StrEnum):
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.QUEUED, Status.LATE_PENDING, Status.CANCELLED, Status.SUPPRESSED}),
     Status.LATE_PENDING: frozenset({Status.QUEUED, Status.CANCELLED, Status.SUPPRESSED}),
-    # Back to waiting: its message was lost, or its window closed while it lay in the queue.
-    Status.QUEUED: frozenset({Status.SENDING, Status.PENDING, Status.LATE_PENDING}),
+    # Back to waiting: its message was lost, or its window closed while it lay in the queue. Suppressed: by a flag.
+    Status.QUEUED: frozenset({Status.SENDING, Status.PENDING, Status.LATE_PENDING, Status.SUPPRESSED}),
     Status.SENDING: frozenset(
         {Status.SENT, Status.PENDING, Status.LATE_PENDING, Status.UNKNOWN, Status.DEFERRED}
     ),
@@ -41,6 +41,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.CANCELLED: frozenset({Status.PENDING, Status.LATE_PENDING, Status.SUPPRESSED}),
     Status.DELIVERED: frozenset({Status.HELD}),
     Status.BOUNCED: frozenset({Status.HELD}),
-    Status.DEFERRED: frozenset(),
-    Status.SUPPRESSED: frozenset(),
+    # A human sends it again.
+    Status.DEFERRED: frozenset({Status.PENDING, Status.LATE_PENDING}),
+    Status.SUPPRESSED: frozenset({Status.PENDING, Status.LATE_PENDING}),
 }
