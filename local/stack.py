@@ -1,6 +1,6 @@
 """template.yaml on one machine: the very handlers, over embedded PostgreSQL, moto and vendors' doubles."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ class RunningStack:
     queues: list[EventSource]
     sendgrid: SendGridDouble
     engine: Engine
+    environment: Mapping[str, str]
 
 
 @contextmanager
@@ -80,6 +81,7 @@ def running(
                 # moto's queue slows with depth: scan stays a few batches ahead of the senders.
                 "ScanLimit": "100",
                 "LogLevel": "INFO",
+                "FlagsSource": str(ROOT / "local" / "flags.json"),
             },
             secrets={
                 "EngineSecretArn": {"username": "nolapse_engine", "password": "local"},
@@ -92,9 +94,8 @@ def running(
                 },
             },
         )
-        functions = open_things.enter_context(
-            Functions(stack.functions, stack.environment | cloud.environment)
-        )
+        environment = stack.environment | cloud.environment
+        functions = open_things.enter_context(Functions(stack.functions, environment))
         runtime = bootstrap.Runtime(Settings(), clock)
         bootstrap.install(runtime)
         open_things.callback(runtime.engine.dispose)
@@ -102,4 +103,4 @@ def running(
             EventSource(trigger, stack, functions, cloud.sqs(), pollers=POLLERS)
             for trigger in stack.queue_triggers
         ]
-        yield RunningStack(stack, functions, queues, sendgrid, runtime.engine)
+        yield RunningStack(stack, functions, queues, sendgrid, runtime.engine, environment)

@@ -16,9 +16,9 @@ from nolapse.delivery.pace import Pace
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 
-# What another try may mend: a provider that was down or too busy, an account or a key that was refused, a template that
-# could not be rendered, a flag. A refusal of the message itself (its address, its content) would only be repeated.
-RETRIABLE = r"^(retries spent: |rejected: unrenderable|rejected: \w+:(40[13]\y|token:)|flag: )"
+# What another try may mend: a provider that was down, too busy or did not take our key, a template that could not be
+# rendered, a flag. A refusal of the message itself (its address, its content) would only be repeated.
+RETRIABLE = "^(retries spent: |rejected: unrenderable|flag: )"
 MOST = 100_000
 BATCH = 500
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -10,17 +11,21 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from sqlalchemy import Engine
 
 from nolapse.delivery.catch_up import LatePolicy
+from nolapse.delivery.dead_letters import DeadLetterQueue
 from nolapse.delivery.dispatch import Sender
 from nolapse.delivery.queue import NotificationQueue
 from nolapse.domain.seals import KeyRing
 from nolapse.providers.protocol import EmailProvider
 from nolapse.runtime.clock import Clock, DatabaseClock
+from nolapse.runtime.observability import logger, publish
 from nolapse.runtime.settings import Settings
 from nolapse.storage.engine import Credentials, create_engine
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
     from mypy_boto3_s3 import S3Client
+
+    from nolapse.delivery.flags import Flags
 
 # How long a fetched secret is trusted before it is asked for again.
 SECRET_AGE_SECONDS = 300
@@ -62,6 +67,20 @@ class Runtime:
     @cached_property
     def email_queue(self) -> NotificationQueue:
         return NotificationQueue(boto3.client("sqs"), str(self.settings.email_queue_url), self.key_ring)
+
+    @cached_property
+    def dead_letter_queues(self) -> "list[DeadLetterQueue]":
+        client, urls = boto3.client("sqs"), self.settings.dead_letter_queue_urls.split(",")
+        return [DeadLetterQueue(client, url, self.key_ring) for url in urls]
+
+    @cached_property
+    def flags(self) -> "Flags":
+        from nolapse.delivery.flags import FileStore, Flags, app_config_store  # noqa: PLC0415  only who asks flags pays
+
+        source = self.settings.flags_source
+        if source == "appconfig":
+            return Flags(app_config_store(self.settings.flags_application), flags_unavailable)
+        return Flags(FileStore(Path(source)), flags_unavailable)
 
     @cached_property
     def key_ring(self) -> KeyRing:
@@ -111,6 +130,12 @@ class Runtime:
     def _secret(self, secret_id: str) -> dict[str, Any]:
         secret = self._secrets.get(secret_id, transform="json", max_age=SECRET_AGE_SECONDS)
         return cast("dict[str, Any]", secret)
+
+
+def flags_unavailable(kind: str) -> None:
+    """Reminders go by the last flags that were good: an alarm, not a stop."""
+    logger().error("flags.unavailable", kind=kind)
+    publish("flags", {"flags_unavailable": 1})
 
 
 _installed: list[Runtime] = []

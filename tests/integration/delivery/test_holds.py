@@ -124,7 +124,9 @@ def test_sent_is_the_word_of_a_human_and_nobody_is_asked_any_more(delivery: Deli
     assert delivery.register.rows(
         "SELECT outcome, code, provider_message_id = 'by hand: ' || attempt_id FROM notification_outbox"
     ) == [("ACCEPTED", "settled by hand", True)]
-    assert delivery.catch_up(OPENS + timedelta(hours=2)).keys() & {"probed_accepted", "probed_unknown"} == set()
+    assert (
+        delivery.catch_up(OPENS + timedelta(hours=2)).keys() & {"probed_accepted", "probed_unknown"} == set()
+    )
 
 
 def test_a_sent_row_that_is_lost_comes_back_as_sent(delivery: Delivery) -> None:
