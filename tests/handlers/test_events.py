@@ -18,6 +18,7 @@ FUNCTIONS = {
     "forecast_nightly": "ForecastFunction",
     "import_records_uploaded": "ImportRecordsFunction",
     "maintenance_daily": "MaintenanceFunction",
+    "operations_dlq_list": "OperationsFunction",
     "reconcile_nightly": "ReconcileFunction",
     "scan_every_minute": "ScanFunction",
     "watchdog_hourly": "WatchdogFunction",
