@@ -15,10 +15,8 @@ from cli.operators import DryRunOption, RateOption, WhoOption, YesOption, show
 from cli.policy import refusals
 from local.home import home
 from local.up import ENVIRONMENT
-from nolapse.delivery.dead_letters import look, purge, redrive
-from nolapse.runtime import bootstrap
-from nolapse.runtime.operations import MOST_LETTERS, PER_SECOND, find_queues
-from nolapse.runtime.reports import depths_table, fates_table, letters_table
+from nolapse.runtime import bootstrap, operations
+from nolapse.runtime.operations import MOST_LETTERS, PER_SECOND, ListLetters, Operation, Purge, Redrive
 
 app = typer.Typer(no_args_is_help=True, help="Dead-letter queues.")
 
@@ -36,26 +34,21 @@ def open_stack(console: Console) -> bootstrap.Runtime:
     return bootstrap.runtime()
 
 
+def perform(operation: Operation) -> None:
+    console = Console()
+    stack = open_stack(console)
+    with refusals(console):
+        show(console, operations.perform(stack, operation, now=stack.clock.now()))
+
+
 @app.command("list")
 def list_letters(queue: QueueOption = None, most: MostOption = MOST_LETTERS) -> None:
     """Show depth, age, and what every letter is about with its state in the database."""
-    console = Console()
-    stack = open_stack(console)
-    now = stack.clock.now()
-    with refusals(console), stack.engine.connect() as connection:
-        queues = find_queues(stack.dead_letter_queues, queue)
-        depths = {each.name: each.depth() for each in queues}
-        found = [
-            letter
-            for each in queues
-            if depths[each.name]
-            for letter in look(connection, each, now=now, most=most)
-        ]
-    show(console, [depths_table(depths, found, now), letters_table("Letters", found, now)])
+    perform(ListLetters(queue=queue, most=most))
 
 
 @app.command("redrive")
-def redrive_letters(
+def redrive(
     who: WhoOption,
     queue: QueueOption = None,
     dry_run: DryRunOption = False,
@@ -63,26 +56,11 @@ def redrive_letters(
     rate: RateOption = PER_SECOND,
 ) -> None:
     """Let rows that are still queued wait again, and drop the letters whose work is done."""
-    console = Console()
-    stack = open_stack(console)
-    now = stack.clock.now()
-    with refusals(console):
-        queues = find_queues(stack.dead_letter_queues, queue)
-        if dry_run:
-            with stack.engine.connect() as connection:
-                found = [each for one in queues for each in look(connection, one, now=now, most=most)]
-            show(console, [fates_table("Would be redriven", found)])
-            return
-        found = [
-            each
-            for one in queues
-            for each in redrive(stack.engine, one, who=who, now=now, most=most, per_second=rate)
-        ]
-        show(console, [fates_table("Redriven", found)])
+    perform(Redrive(who=who, queue=queue, dry_run=dry_run, most=most, per_second=rate))
 
 
 @app.command("purge")
-def purge_letters(
+def purge(
     who: WhoOption,
     queue: Annotated[str, typer.Option("--queue", help="Name of the queue.")],
     dry_run: DryRunOption = False,
@@ -91,18 +69,10 @@ def purge_letters(
     rate: RateOption = PER_SECOND,
 ) -> None:
     """Delete every letter of one queue, forged ones too; rows stay as they are."""
-    console = Console()
-    stack = open_stack(console)
-    now = stack.clock.now()
-    with refusals(console):
-        (only,) = find_queues(stack.dead_letter_queues, queue)
-        if dry_run or not yes:
-            with stack.engine.connect() as connection:
-                found = look(connection, only, now=now, most=most)
-            show(console, [fates_table("Would be purged", found)])
-            if dry_run or not found:
-                return
-            if not typer.confirm(f"Delete {len(found):,} letters of {queue}?"):
-                raise typer.Abort
-        found = purge(stack.engine, only, who=who, now=now, most=most, per_second=rate)
-        show(console, [fates_table("Purged", found)])
+    if dry_run or not yes:
+        perform(Purge(who=who, queue=queue, dry_run=True, most=most))
+        if dry_run:
+            return
+        if not typer.confirm(f"Delete them from {queue}?"):
+            raise typer.Abort
+    perform(Purge(who=who, queue=queue, most=most, per_second=rate))

@@ -112,7 +112,7 @@ def test_what_was_given_up_is_sent_again_from_the_dashboard(delivery: Delivery) 
             "wrong or missing: holds.resolve.decision, holds.resolve.key",
         ),
         ({"action": "dlq.purge", "queue": "nobody&#x27;s"}, "there is no dead-letter queue"),
-        ({"action": "resend", "who": "<b>ada</b>"}, "wrong or missing: resend.who"),
+        ({"action": "resend", "days": "<b>ada</b>"}, "wrong or missing: resend.days"),
     ],
 )
 def test_what_is_not_understood_is_said_without_quoting_it(

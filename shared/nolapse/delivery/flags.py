@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import boto3
 from aws_lambda_powertools.utilities.feature_flags import AppConfigStore, FeatureFlags
 from aws_lambda_powertools.utilities.feature_flags.base import StoreProvider
 from aws_lambda_powertools.utilities.feature_flags.exceptions import (
@@ -69,7 +70,8 @@ def app_config_store(application: str) -> AppConfigStore:
         application=application,
         name=PROFILE,
         max_age=MOST_AGE_SECONDS,
-        boto_config=PATIENCE,
+        # Made here: what the store itself makes of a configuration, its own base class calls deprecated.
+        boto3_client=boto3.client("appconfigdata", config=PATIENCE),
     )
 
 

@@ -45,7 +45,7 @@ class Operation(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    who: str = Field(default="dashboard", pattern=r"^[\w.@-]{1,64}$")
+    who: str = Field(default="dashboard", min_length=1, max_length=64)
 
 
 class ListHolds(Operation):
@@ -60,20 +60,27 @@ class ResolveHold(Operation):
 
 
 class ListLetters(Operation):
-    action: Literal["dlq.list"]
+    action: Literal["dlq.list"] = "dlq.list"
     queue: str | None = None
+    most: int = Field(default=SHOWN_LETTERS, ge=1)
 
 
-class Redrive(Operation):
-    action: Literal["dlq.redrive"]
-    queue: str | None = None
+class Sweep(Operation):
+    """`most`: letters of a queue; `per_second`: of them, at most."""
+
     dry_run: bool = False
+    most: int = Field(default=MOST_LETTERS, ge=1)
+    per_second: int = Field(default=PER_SECOND, ge=1)
 
 
-class Purge(Operation):
-    action: Literal["dlq.purge"]
+class Redrive(Sweep):
+    action: Literal["dlq.redrive"] = "dlq.redrive"
+    queue: str | None = None
+
+
+class Purge(Sweep):
+    action: Literal["dlq.purge"] = "dlq.purge"
     queue: str
-    dry_run: bool = False
 
 
 class Resend(Operation):
@@ -85,22 +92,25 @@ class Resend(Operation):
     dry_run: bool = True
 
 
-Any_ = Annotated[
-    ListHolds | ResolveHold | ListLetters | Redrive | Purge | Resend, Field(discriminator="action")
-]
-OPERATION: TypeAdapter[Any] = TypeAdapter(Any_)
+OPERATION: TypeAdapter[Any] = TypeAdapter(
+    Annotated[ListHolds | ResolveHold | ListLetters | Redrive | Purge | Resend, Field(discriminator="action")]
+)
 
 
 def operate(runtime: Runtime, event: Mapping[str, object], *, now: datetime) -> list[Table]:
     """What is refused is said in a table without rows: whoever pressed a button reads it where they pressed it."""
     try:
-        asked = OPERATION.validate_python(event)
-        tables = ACTIONS[asked.action](runtime, asked, now)
+        return perform(runtime, OPERATION.validate_python(event), now=now)
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, each["loc"])) or "action" for each in error.errors()}))
         return [Table("Not understood", (), note=f"wrong or missing: {fields}")]
     except NolapseError as refused:
         return [Table("Refused", (), note=str(refused))]
+
+
+def perform(runtime: Runtime, asked: Any, *, now: datetime) -> list[Table]:
+    """One operation, and what came of it. Raises NolapseError for what is refused."""
+    tables = ACTIONS[asked.action](runtime, asked, now)
     logger().info("operations.finished", action=asked.action, who=asked.who)
     return tables
 
@@ -138,19 +148,19 @@ def _resolve_hold(runtime: Runtime, asked: ResolveHold, now: datetime) -> list[T
 def _list_letters(runtime: Runtime, asked: ListLetters, now: datetime) -> list[Table]:
     queues = find_queues(runtime.dead_letter_queues, asked.queue)
     depths = {queue.name: queue.depth() for queue in queues}
-    found = _look(runtime, [queue for queue in queues if depths[queue.name]], SHOWN_LETTERS, now)
+    found = _look(runtime, [queue for queue in queues if depths[queue.name]], asked.most, now)
     return [depths_table(depths, found, now), letters_table("Letters", found, now)]
 
 
 def _redrive(runtime: Runtime, asked: Redrive, now: datetime) -> list[Table]:
     queues = find_queues(runtime.dead_letter_queues, asked.queue)
     if asked.dry_run:
-        return [fates_table("Would be redriven", _look(runtime, queues, MOST_LETTERS, now))]
+        return [fates_table("Would be redriven", _look(runtime, queues, asked.most, now))]
     found = [
         each
         for queue in queues
         for each in redrive(
-            runtime.engine, queue, who=asked.who, now=now, most=MOST_LETTERS, per_second=PER_SECOND
+            runtime.engine, queue, who=asked.who, now=now, most=asked.most, per_second=asked.per_second
         )
     ]
     return [fates_table("Redriven", found)]
@@ -159,8 +169,8 @@ def _redrive(runtime: Runtime, asked: Redrive, now: datetime) -> list[Table]:
 def _purge(runtime: Runtime, asked: Purge, now: datetime) -> list[Table]:
     (queue,) = find_queues(runtime.dead_letter_queues, asked.queue)
     if asked.dry_run:
-        return [fates_table("Would be purged", _look(runtime, [queue], MOST_LETTERS, now))]
-    found = purge(runtime.engine, queue, who=asked.who, now=now, most=MOST_LETTERS, per_second=PER_SECOND)
+        return [fates_table("Would be purged", _look(runtime, [queue], asked.most, now))]
+    found = purge(runtime.engine, queue, who=asked.who, now=now, most=asked.most, per_second=asked.per_second)
     return [fates_table("Purged", found)]
 
 
