@@ -2,7 +2,19 @@
 
 import typer
 
-from cli import demo, importing, migrate, policy, reconcile, simulate, timeline, up
+from cli import (
+    dead_letters,
+    demo,
+    holds,
+    importing,
+    migrate,
+    policy,
+    reconcile,
+    resend,
+    simulate,
+    timeline,
+    up,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("demo")(demo.demo)
@@ -12,4 +24,7 @@ app.command("migrate")(migrate.migrate)
 app.command("simulate")(simulate.simulate)
 app.command("reconcile")(reconcile.reconcile)
 app.command("timeline")(timeline.timeline)
+app.command("resend")(resend.resend)
 app.add_typer(policy.app, name="policy")
+app.add_typer(holds.app, name="holds")
+app.add_typer(dead_letters.app, name="dlq")

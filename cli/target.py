@@ -5,7 +5,7 @@ from typing import Annotated
 
 import sqlalchemy
 import typer
-from sqlalchemy import Engine
+from sqlalchemy import Engine, NullPool
 
 from local.home import open_postgres
 from local.up import DATABASE
@@ -31,7 +31,8 @@ class Target:
 
 def open_target(url: str | None) -> Target:
     if url:
-        engine = sqlalchemy.create_engine(url, hide_parameters=True)
+        # A command ends with its last connection; a pool would only leave it open behind it.
+        engine = sqlalchemy.create_engine(url, hide_parameters=True, poolclass=NullPool)
         return Target(engine.url.render_as_string(hide_password=True), engine, engine)
     postgres = open_postgres()
     if not postgres.has_database(DATABASE):

@@ -89,6 +89,7 @@ class RunningStack:
     sendgrid: SendGridDouble
     others: Mapping[str, GraphDouble | MailgunDouble | TwilioDouble]
     engine: Engine
+    environment: Mapping[str, str]
 
 
 @contextmanager
@@ -138,6 +139,7 @@ def running(
                 # One machine has a fortnight to send in a minute.
                 "EmailPerMinute": "6000",
                 "LogLevel": "INFO",
+                "FlagsSource": str(ROOT / "local" / "flags.json"),
             },
             secrets={
                 "EngineSecretArn": {"username": "nolapse_engine", "password": "local"},
@@ -154,9 +156,8 @@ def running(
                 },
             },
         )
-        functions = open_things.enter_context(
-            Functions(stack.functions, stack.environment | cloud.environment)
-        )
+        environment = stack.environment | cloud.environment
+        functions = open_things.enter_context(Functions(stack.functions, environment))
         runtime = bootstrap.Runtime(Settings(), clock)
         bootstrap.install(runtime)
         open_things.callback(runtime.engine.dispose)
@@ -164,4 +165,4 @@ def running(
             EventSource(trigger, stack, functions, cloud.sqs(), pollers=POLLERS)
             for trigger in stack.queue_triggers
         ]
-        yield RunningStack(stack, functions, queues, sendgrid, doubles, runtime.engine)
+        yield RunningStack(stack, functions, queues, sendgrid, doubles, runtime.engine, environment)

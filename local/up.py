@@ -1,5 +1,6 @@
 """The stack kept running in real time: schedules tick, queues are polled, the API and the mailbox answer."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from local.schedules import ticks_as_due
 from local.stack import RunningStack, running
 
 DATABASE = "up"
+# In the home, while it runs: the variables of its functions, for commands in other terminals.
+ENVIRONMENT = "up-environment.json"
 MAILBOX_SECONDS = 5
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,8 @@ def up(postgres: Postgres, home: Path, port: int) -> Iterator[str]:
     mailbox = home / "up-mailbox"
     with running(postgres, DATABASE, mail=home / "up-mail.sqlite", clock=SystemClock()) as stack:
         _write_mailbox(stack, mailbox)
+        environment = home / ENVIRONMENT
+        environment.write_text(json.dumps(dict(stack.environment)), encoding="utf-8")
         threads = [_thread("schedules", lambda: _tick(stack, stop))]
         threads += [_thread("queue", partial(queue.run, stop)) for queue in stack.queues]
         threads += [_thread("mailbox", lambda: _keep_mailbox(stack, mailbox, stop))]
@@ -38,6 +43,7 @@ def up(postgres: Postgres, home: Path, port: int) -> Iterator[str]:
                 yield server.url
             finally:
                 stop.set()
+                environment.unlink()
                 for thread in threads:
                     thread.join()
 

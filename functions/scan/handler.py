@@ -13,4 +13,5 @@ def handler(event: dict[str, Any], context: Any) -> Counts:
 
 
 def run(runtime: Runtime, now: datetime) -> Counts:
-    return scan(runtime.engine, runtime.email_queue, now=now, limit=runtime.settings.scan_limit)
+    limit = runtime.settings.scan_limit
+    return scan(runtime.engine, runtime.email_queue, runtime.flags, now=now, limit=limit)

@@ -129,7 +129,7 @@ def dead_letter_queue(function: str) -> str:
         arn = properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]
         return str(arn["Fn::GetAtt"][0])
     queues = dict(TEMPLATE.resources("AWS::SQS::Queue"))
-    for event in properties["Events"].values():
+    for event in properties.get("Events", {}).values():
         if event["Type"] == "SQS":
             policy = queues[event["Properties"]["Queue"]["Fn::GetAtt"][0]]["RedrivePolicy"]
             return str(policy["deadLetterTargetArn"]["Fn::GetAtt"][0])

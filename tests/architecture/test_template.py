@@ -12,6 +12,8 @@ import pytest
 
 from local.schedules import ticks
 from local.template import Schedule, Template
+from nolapse.delivery.flags import ENVIRONMENT, PROFILE
+from nolapse.runtime.operations import OPERATION
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = Template.load(ROOT / "template.yaml")
@@ -192,6 +194,26 @@ def test_a_function_may_read_only_the_secrets_that_its_environment_names(name: s
     assert readable <= {value["Ref"] for key, value in variables.items() if key.endswith("_SECRET_ID")}
 
 
+def test_whoever_asks_flags_reads_those_of_the_stack_and_nothing_else() -> None:
+    readers = {
+        name: [arn["Fn::Sub"].rpartition(":")[2] for arn in listed(statement["Resource"])]
+        for name, function in FUNCTIONS.items()
+        for statement in statements(function.get("Policies", []))
+        if "appconfig:GetLatestConfiguration" in listed(statement["Action"])
+    }
+    assert readers == {
+        "ScanFunction": [
+            "application/${FlagsApplication}/environment/${FlagsEnvironment}/configuration/${FlagsProfile}"
+        ]
+    }
+    names = {
+        logical_id: properties["Name"]
+        for kind in ("Environment", "ConfigurationProfile")
+        for logical_id, properties in TEMPLATE.resources(f"AWS::AppConfig::{kind}")
+    }
+    assert names == {"FlagsEnvironment": ENVIRONMENT, "FlagsProfile": PROFILE}
+
+
 def test_an_import_never_triggers_itself() -> None:
     (uploaded,) = (p for _, _, p in events("S3"))
     prefixes = [rule["Value"] for rule in uploaded["Filter"]["S3Key"]["Rules"] if rule["Name"] == "prefix"]
@@ -206,7 +228,20 @@ def test_an_import_never_triggers_itself() -> None:
 
 
 def test_every_trigger_has_an_event_and_every_event_a_trigger() -> None:
-    assert {path.name for path in ROOT.glob("events/*")} == {event_file(f, name) for f, name, _ in events()}
+    by_hand = {"operations_dlq_list.json"}
+    triggers = {event_file(f, name) for f, name, _ in events()}
+    assert {path.name for path in ROOT.glob("events/*")} == triggers | by_hand
+
+
+def test_the_dashboard_calls_a_function_of_ours_with_events_that_it_knows() -> None:
+    (dashboard,) = (p for _, p in TEMPLATE.resources("AWS::CloudWatch::Dashboard"))
+    widgets = json.loads(dashboard["DashboardBody"]["Fn::Sub"])["widgets"]
+    assert {widget["properties"]["endpoint"] for widget in widgets} == {"${OperationsFunction.Arn}"}
+    assert [OPERATION.validate_python(widget["properties"]["params"]).action for widget in widgets] == [
+        "holds.list",
+        "dlq.list",
+        "resend",
+    ]
 
 
 @pytest.mark.parametrize(("function", "name", "schedule"), list(events("ScheduleV2")))

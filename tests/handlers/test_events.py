@@ -21,6 +21,7 @@ FUNCTIONS = {
     "forecast_nightly": "ForecastFunction",
     "import_records_uploaded": "ImportRecordsFunction",
     "maintenance_daily": "MaintenanceFunction",
+    "operations_dlq_list": "OperationsFunction",
     "reconcile_nightly": "ReconcileFunction",
     "scan_every_minute": "ScanFunction",
     "watchdog_hourly": "WatchdogFunction",
@@ -42,7 +43,10 @@ def test_every_event_has_its_function_and_every_function_an_event(delivery: Deli
     ("event", "answer"),
     [
         ("maintenance_daily", {"zone_offsets": 0, "days_off": 0, "partitions": 0}),
-        ("scan_every_minute", {"claimed": 0, "refused": 0, "room": 100, "circuits_open": 0, "needless": 0}),
+        (
+            "scan_every_minute",
+            {"claimed": 0, "refused": 0, "room": 100, "circuits_open": 0, "needless": 0, "held_back": 0},
+        ),
         ("dispatch_queued", {"batchItemFailures": []}),
     ],
 )

@@ -2,16 +2,23 @@
 
 from collections import Counter
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, text
 
+from nolapse.delivery.hold_back import hold_back
 from nolapse.delivery.queue import Claimed, NotificationQueue
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 
+if TYPE_CHECKING:
+    from nolapse.delivery.flags import Flags
 
-def scan(engine: Engine, queue: NotificationQueue, *, now: datetime, limit: int) -> Counter[str]:
-    """Queue what is due, never more than `limit` messages ahead of the senders."""
+
+def scan(
+    engine: Engine, queue: NotificationQueue, flags: "Flags", *, now: datetime, limit: int
+) -> Counter[str]:
+    """Queue what is due, never more than `limit` messages ahead of the senders, less what a flag holds back."""
     room = max(0, limit - queue.depth())
     counts = Counter(claimed=0, refused=0, room=room, circuits_open=_circuits_open(engine))
     if room:
@@ -19,10 +26,15 @@ def scan(engine: Engine, queue: NotificationQueue, *, now: datetime, limit: int)
             counts["needless"] = connection.execute(statement("suppress_needless"), {"now": now}).rowcount
         with transaction(engine, "scan") as connection:
             rows = connection.execute(statement("claim_due"), {"now": now, "limit": room}).all()
-        counts["claimed"] = len(rows)
-        counts["refused"] = queue.send(
-            [Claimed(row.idempotency_key, row.scheduled_at, str(row.tenant_id)) for row in rows]
-        )
+            claims = [
+                Claimed(bytes(row.idempotency_key), row.scheduled_at, str(row.tenant_id)) for row in rows
+            ]
+            held = hold_back(
+                connection, flags, [(claim.idempotency_key, claim.scheduled_at) for claim in claims], now=now
+            )
+        counts["claimed"], counts["held_back"] = len(rows), len(held)
+        stays = {each.candidate.key for each in held}
+        counts["refused"] = queue.send([claim for claim in claims if claim.idempotency_key not in stays])
     return counts
 
 

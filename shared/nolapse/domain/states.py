@@ -1,7 +1,7 @@
 """The states of a notification and its legal transitions, as data.
 
 The same stands in docs/state-machine.md and in the database's notification_transition (migrations 0004,
-0011 and 0013), whose trigger refuses everything else; a test holds the three together.
+0011, 0013 and 0015), whose trigger refuses everything else; a test holds the three together.
 """
 
 from enum import StrEnum
@@ -26,7 +26,10 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.QUEUED, Status.LATE_PENDING, Status.CANCELLED, Status.SUPPRESSED}),
     Status.LATE_PENDING: frozenset({Status.QUEUED, Status.CANCELLED, Status.SUPPRESSED}),
     # Back to waiting: its message was lost, or nothing can take it now. Deferred: nothing ever will.
-    Status.QUEUED: frozenset({Status.SENDING, Status.PENDING, Status.LATE_PENDING, Status.DEFERRED}),
+    # Suppressed: a flag holds it back.
+    Status.QUEUED: frozenset(
+        {Status.SENDING, Status.PENDING, Status.LATE_PENDING, Status.DEFERRED, Status.SUPPRESSED}
+    ),
     Status.SENDING: frozenset(
         {Status.SENT, Status.PENDING, Status.LATE_PENDING, Status.UNKNOWN, Status.DEFERRED}
     ),
@@ -41,6 +44,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.CANCELLED: frozenset({Status.PENDING, Status.LATE_PENDING, Status.SUPPRESSED}),
     Status.DELIVERED: frozenset({Status.HELD}),
     Status.BOUNCED: frozenset({Status.HELD}),
-    Status.DEFERRED: frozenset(),
-    Status.SUPPRESSED: frozenset(),
+    # A human sends it again.
+    Status.DEFERRED: frozenset({Status.PENDING, Status.LATE_PENDING}),
+    Status.SUPPRESSED: frozenset({Status.PENDING, Status.LATE_PENDING}),
 }

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -9,11 +10,12 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from sqlalchemy import Engine
 
 from nolapse.delivery.catch_up import LatePolicy
+from nolapse.delivery.dead_letters import DeadLetterQueue
 from nolapse.delivery.queue import NotificationQueue
 from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
 from nolapse.runtime.clock import Clock, DatabaseClock
-from nolapse.runtime.observability import publish
+from nolapse.runtime.observability import logger, publish
 from nolapse.runtime.settings import Settings
 from nolapse.storage.engine import Credentials, create_engine
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from nolapse.delivery.compose import Sender
     from nolapse.delivery.dispatch import DispatchRules
+    from nolapse.delivery.flags import Flags
     from nolapse.delivery.outlets import Outlets
 
 # How long a fetched secret is trusted before it is asked for again.
@@ -71,6 +74,20 @@ class Runtime:
     @cached_property
     def email_queue(self) -> NotificationQueue:
         return NotificationQueue(boto3.client("sqs"), str(self.settings.email_queue_url), self.key_ring)
+
+    @cached_property
+    def dead_letter_queues(self) -> "list[DeadLetterQueue]":
+        client, urls = boto3.client("sqs"), self.settings.dead_letter_queue_urls.split(",")
+        return [DeadLetterQueue(client, url, self.key_ring) for url in urls]
+
+    @cached_property
+    def flags(self) -> "Flags":
+        from nolapse.delivery.flags import FileStore, Flags, app_config_store  # noqa: PLC0415  only who asks flags pays
+
+        source = self.settings.flags_source
+        if source == "appconfig":
+            return Flags(app_config_store(self.settings.flags_application), flags_unavailable)
+        return Flags(FileStore(Path(source)), flags_unavailable)
 
     @cached_property
     def key_ring(self) -> KeyRing:
@@ -131,6 +148,12 @@ class Runtime:
     def _secret(self, secret_id: str) -> dict[str, Any]:
         secret = self._secrets.get(secret_id, transform="json", max_age=SECRET_AGE_SECONDS)
         return cast("dict[str, Any]", secret)
+
+
+def flags_unavailable(kind: str) -> None:
+    """Reminders go by the last flags that were good: an alarm, not a stop."""
+    logger().error("flags.unavailable", kind=kind)
+    publish("flags", {"flags_unavailable": 1})
 
 
 _installed: list[Runtime] = []

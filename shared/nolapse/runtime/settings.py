@@ -31,6 +31,11 @@ class Settings(BaseSettings):
     signing_secret_id: str = Field(min_length=1)
     sendgrid_url: HttpUrl
     email_queue_url: HttpUrl
+    # URLs, with commas between them.
+    dead_letter_queue_urls: str = Field(pattern=r"^https?://[^,\s]+(,https?://[^,\s]+)*$")
+    # `appconfig`, or the path of a JSON file.
+    flags_source: str = Field(pattern=r"^(appconfig|/.+)$")
+    flags_application: str = Field(min_length=1)
     sender_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     sender_name: str = Field(min_length=1)
     portal_url: HttpUrl

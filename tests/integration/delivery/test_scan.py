@@ -1,7 +1,9 @@
 """What scan puts on the queue, in which order and how much of it; and that a claim is never lost or doubled."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -9,6 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
+from nolapse.delivery.flags import FileStore, Flags
 from nolapse.delivery.queue import NotificationQueue, QueuedNotification
 from nolapse.delivery.scan import scan
 from nolapse.runtime.bootstrap import runtime
@@ -58,7 +61,7 @@ def test_the_earliest_deadline_goes_first(delivery: Delivery) -> None:
     delivery.register.plan()
 
     delivery.clock.move_to(OPENS)
-    scan(delivery.running.engine, delivery.queue, now=OPENS, limit=1)
+    scan(delivery.running.engine, delivery.queue, runtime().flags, now=OPENS, limit=1)
 
     assert delivery.register.rows("SELECT license_id FROM notification_schedule WHERE status = 'QUEUED'") == [
         (license_id,)
@@ -93,7 +96,7 @@ def test_scans_at_once_claim_disjoint_rows(delivery: Delivery) -> None:
     delivery.due(100)
 
     def claim(_: int) -> int:
-        return scan(delivery.running.engine, delivery.queue, now=OPENS, limit=100)["claimed"]
+        return scan(delivery.running.engine, delivery.queue, runtime().flags, now=OPENS, limit=100)["claimed"]
 
     with ThreadPoolExecutor(4) as pool:
         claimed = list(pool.map(claim, range(8)))
@@ -134,7 +137,7 @@ def test_a_crash_between_commit_and_send_loses_nothing(delivery: Delivery) -> No
     sqs.meta.events.register("before-send.sqs.SendMessageBatch", unreachable)
     queue = NotificationQueue(sqs, delivery.running.stack.ref("EmailQueue"), runtime().key_ring)
     with pytest.raises(EndpointConnectionError):
-        scan(delivery.running.engine, queue, now=OPENS, limit=100)
+        scan(delivery.running.engine, queue, runtime().flags, now=OPENS, limit=100)
     assert delivery.statuses() == {"QUEUED": 3}
     assert delivery.bodies() == []
 
@@ -145,3 +148,24 @@ def test_a_crash_between_commit_and_send_loses_nothing(delivery: Delivery) -> No
 
     assert delivery.statuses() == {"SENT": 3}
     assert len(delivery.mail) == 3
+
+
+def test_what_a_flag_holds_back_never_reaches_the_queue(delivery: Delivery, tmp_path: Path) -> None:
+    delivery.due(3)
+    delivery.due(2, "other")
+    rule = {
+        "when_match": "HOLD_BACK",
+        "conditions": [{"action": "EQUALS", "key": "tenant", "value": "clinic"}],
+    }
+    path = tmp_path / "flags.json"
+    path.write_text(
+        json.dumps({"not-yet": {"default": "SEND", "boolean_type": False, "rules": {"clinic": rule}}})
+    )
+    flags = Flags(FileStore(path), pytest.fail)
+
+    counts = scan(delivery.running.engine, delivery.queue, flags, now=OPENS, limit=100)
+
+    assert (counts["claimed"], counts["held_back"], len(delivery.receive())) == (5, 3, 2)
+    assert delivery.register.rows(
+        "SELECT reason, count(*) FROM notification_schedule WHERE reason LIKE 'flag:%' GROUP BY reason"
+    ) == [("flag: not-yet", 3)]

@@ -56,7 +56,7 @@ SELECT
   ARRAY(
     SELECT jsonb_build_object('at', at, 'actor', actor, 'from', from_status, 'to', to_status, 'reason', audit_log.reason)
     FROM audit_log
-    WHERE subject = 'notification:' || encode(known.idempotency_key, 'hex')
+    WHERE subject = 'notification:' || encode(known.idempotency_key, 'hex') AND action = 'notification.transition'
     ORDER BY seq
   ) AS transitions
 FROM known

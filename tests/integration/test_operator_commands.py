@@ -1,0 +1,139 @@
+"""`nolapse holds` and `nolapse resend` as operators run them: by the clock of the wall, on a database by its URL."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from tests.integration.conftest import Register
+
+WAY = {
+    "DEFERRED": ("QUEUED", "SENDING", "DEFERRED"),
+    "HELD": ("QUEUED", "SENDING", "UNKNOWN", "HELD"),
+    "SENT": ("QUEUED", "SENDING", "SENT"),
+}
+
+
+class Operator:
+    def __init__(self, register: Register) -> None:
+        self.register = register
+
+    def late(self, status: str, reason: str, slug: str = "clinic") -> str:
+        """A SECONDARY reminder of two days ago that went that way; its key."""
+        now = datetime.now(UTC)
+        tenant = self.register.tenant(slug)
+        person = self.register.clinician(tenant)
+        self.register.license(tenant, person, now.date() + timedelta(days=28))
+        self.register.plan(now, tenant_id=tenant)
+        for step in WAY[status]:
+            self.register.execute(
+                "UPDATE notification_schedule SET status = CAST(:step AS text), claimed_at = :now, updated_at = :now,"
+                " reason = CASE WHEN :step IN ('DEFERRED', 'HELD') THEN :reason END"
+                " WHERE event = 'SECONDARY' AND tenant_id = :tenant",
+                step=step,
+                reason=reason,
+                tenant=tenant,
+                now=now,
+            )
+        ((key,),) = self.register.rows(
+            "SELECT encode(idempotency_key, 'hex') FROM notification_schedule"
+            " WHERE event = 'SECONDARY' AND tenant_id = :tenant",
+            tenant=tenant,
+        )
+        return str(key)
+
+    def run(self, *arguments: str, answer: str = "", status: int = 0) -> str:
+        database = self.register.database
+        socket = quote(f"{database.postgres.socket}/.s.PGSQL.5432", safe="")
+        url = f"postgresql+pg8000://nolapse_engine:x@/{database.name}?unix_sock={socket}"
+        result = CliRunner().invoke(
+            app, [*arguments, "--database", url], input=answer, env={"COLUMNS": "300"}
+        )
+        assert result.exit_code == status, result.output
+        return result.output
+
+    def statuses(self) -> list[Any]:
+        return [
+            status
+            for (status,) in self.register.rows(
+                "SELECT status FROM notification_schedule WHERE event = 'SECONDARY' ORDER BY status"
+            )
+        ]
+
+    def last_actor(self) -> Any:
+        return self.register.rows("SELECT actor FROM audit_log ORDER BY seq DESC LIMIT 1")[0][0]
+
+
+@pytest.fixture
+def operator(register: Register) -> Operator:
+    return Operator(register)
+
+
+class TestHolds:
+    def test_nothing_is_held(self, operator: Operator) -> None:
+        assert operator.run("holds", "list") == "Nothing waits for a human.\n"
+
+    def test_a_case_is_listed_and_closed_in_one_call(self, operator: Operator) -> None:
+        key = operator.late("HELD", "the provider cannot be asked")
+
+        said = operator.run("holds", "list", "--tenant", "clinic")
+        for shown in (key, "clinic", "SECONDARY", "the provider cannot be asked", "0 min", "none"):
+            assert shown in said
+        assert operator.run("holds", "resolve", key, "SEND_AGAIN", "--as", "grace") == (
+            f"✓ {key} is LATE_PENDING\n"
+        )
+
+        assert operator.statuses() == ["LATE_PENDING"]
+        assert operator.last_actor() == "grace"
+
+    def test_what_is_not_held_is_refused_with_a_reason(self, operator: Operator) -> None:
+        key = operator.late("DEFERRED", "rejected: sendgrid:400")
+
+        assert operator.run("holds", "resolve", key, "SENT", status=1) == (
+            f"✗ notification {key} is DEFERRED: only what is HELD can be resolved\n"
+        )
+        assert operator.statuses() == ["DEFERRED"]
+
+    def test_what_is_no_key_is_said_so(self, operator: Operator) -> None:
+        assert "64 hexadecimal digits" in operator.run("holds", "resolve", "ada", "SENT", status=2)
+
+
+class TestResend:
+    def test_a_dry_run_counts_and_changes_nothing(self, operator: Operator) -> None:
+        operator.late("DEFERRED", "retries spent: sendgrid:401")
+        operator.late("DEFERRED", "retries spent: sendgrid:401", slug="another")
+
+        said = operator.run("resend", "--since", "14d", "--dry-run")
+
+        for shown in ("clinic", "another", "SECONDARY", "retries spent: sendgrid:401", "in all"):
+            assert shown in said
+        assert operator.statuses() == ["DEFERRED"] * 2
+
+    def test_it_asks(self, operator: Operator) -> None:
+        operator.late("DEFERRED", "retries spent: sendgrid:401")
+
+        operator.run("resend", answer="n\n", status=1)
+        assert operator.statuses() == ["DEFERRED"]
+        assert "0 wait within their window, 1 for a late one" in operator.run("resend", answer="y\n")
+
+        assert operator.statuses() == ["LATE_PENDING"]
+
+    def test_one_tenant_without_being_asked(self, operator: Operator) -> None:
+        operator.late("DEFERRED", "retries spent: sendgrid:401")
+        operator.late("DEFERRED", "retries spent: sendgrid:401", slug="another")
+
+        operator.run("resend", "--tenant", "another", "--event", "SECONDARY", "--yes", "--as", "grace")
+
+        assert operator.statuses() == ["DEFERRED", "LATE_PENDING"]
+        assert operator.last_actor() == "grace"
+
+    def test_what_closed_before_it_was_asked_for_stays(self, operator: Operator) -> None:
+        operator.late("DEFERRED", "retries spent: sendgrid:401")
+
+        assert operator.run("resend", "--since", "1h", "--yes") == "Nothing is to be sent again.\n"
+
+    def test_a_span_that_is_none(self, operator: Operator) -> None:
+        assert "days or hours" in operator.run("resend", "--since", "yesterday", status=2)
