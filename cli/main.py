@@ -3,6 +3,7 @@
 import typer
 
 from cli import (
+    conversion,
     dead_letters,
     demo,
     holds,
@@ -23,6 +24,7 @@ app.command("import")(importing.import_file)
 app.command("migrate")(migrate.migrate)
 app.command("simulate")(simulate.simulate)
 app.command("reconcile")(reconcile.reconcile)
+app.command("conversion")(conversion.conversion)
 app.command("timeline")(timeline.timeline)
 app.command("resend")(resend.resend)
 app.add_typer(policy.app, name="policy")

@@ -31,7 +31,9 @@ def deferred(delivery: Delivery, *answers: faults.Fault, slugs: tuple[str, ...] 
     for minutes in (2, 10, 50):
         delivery.faults.inject(*[REFUSED] * answers.count(REFUSED) * len(slugs))
         # An open circuit would spare some of them a retry.
-        delivery.register.execute("UPDATE provider_circuit SET state = 'CLOSED', failures = 0, retry_at = NULL")
+        delivery.register.execute(
+            "UPDATE provider_circuit SET state = 'CLOSED', failures = 0, retry_at = NULL"
+        )
         delivery.send(OPENS + timedelta(minutes=minutes))
     assert delivery.statuses() == {"DEFERRED": len(answers) * len(slugs)}
 
