@@ -293,6 +293,8 @@ class Delivery:
         barred = {Status.PENDING} if closed else {Status.LATE_PENDING}
         if row.status in WAITING:
             barred = {Status.LATE_PENDING, Status.CANCELLED}
+        if row.status == Status.SUPPRESSED:
+            barred = barred | WAITING  # a human sends again only what a flag held back
         return sorted(TRANSITIONS[Status(row.status)] - barred)
 
 
