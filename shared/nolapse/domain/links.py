@@ -1,12 +1,11 @@
 """Links in messages: what each one says, sealed for one purpose, and until when.
 
-A link names rows, never a person: who holds the message may act on that one notification, or on that one channel.
+A link names rows, never a person: who holds the message may act on that one notification.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from nolapse.domain.errors import NolapseError
@@ -14,7 +13,6 @@ from nolapse.domain.seals import KeyRing
 
 ACKNOWLEDGE = "acknowledge"
 CALENDAR = "calendar"
-UNSUBSCRIBE = "unsubscribe"
 
 
 class DeadLink(NolapseError):
@@ -36,16 +34,6 @@ class NotificationLink:
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelLink:
-    """Names one channel of one person."""
-
-    tenant_id: UUID
-    clinician_id: UUID
-    channel: str
-    issued_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Links:
     """`base`: where the API answers. `keys` is asked for when a link is made or opened, and not before."""
 
@@ -56,14 +44,14 @@ class Links:
     def acknowledge(self, link: NotificationLink) -> str:
         return f"{self.base}/r/{self.seal(ACKNOWLEDGE, link)}"
 
-    def unsubscribe(self, link: ChannelLink) -> str:
-        claims = {"person": link.clinician_id.hex, "channel": link.channel}
-        sealed = self._seal(UNSUBSCRIBE, link.tenant_id, link.issued_at, claims)
-        return f"{self.base}/u/{sealed}"
-
     def seal(self, purpose: str, link: NotificationLink) -> str:
-        claims = {"key": link.key.hex(), "at": int(link.scheduled_at.timestamp())}
-        return self._seal(purpose, link.tenant_id, link.issued_at, claims)
+        claims = {
+            "key": link.key.hex(),
+            "at": int(link.scheduled_at.timestamp()),
+            "tenant": link.tenant_id.hex,
+            "issued": int(link.issued_at.timestamp()),
+        }
+        return self.keys().seal(purpose, claims, expires_at=link.issued_at + self.lasting)
 
     def open_notification(self, purpose: str, sealed: str, now: datetime) -> NotificationLink:
         """Raises BrokenSeal."""
@@ -74,17 +62,6 @@ class Links:
             _instant(claims["at"]),
             _instant(claims["issued"]),
         )
-
-    def open_channel(self, sealed: str, now: datetime) -> ChannelLink:
-        """Raises BrokenSeal."""
-        claims = self.keys().open(UNSUBSCRIBE, sealed, now=now)
-        return ChannelLink(
-            UUID(claims["tenant"]), UUID(claims["person"]), claims["channel"], _instant(claims["issued"])
-        )
-
-    def _seal(self, purpose: str, tenant_id: UUID, issued_at: datetime, claims: dict[str, Any]) -> str:
-        stated = claims | {"tenant": tenant_id.hex, "issued": int(issued_at.timestamp())}
-        return self.keys().seal(purpose, stated, expires_at=issued_at + self.lasting)
 
 
 def _instant(seconds: int) -> datetime:
