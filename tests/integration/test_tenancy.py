@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError
 
 from tests.conftest import Database
-from tests.integration.conftest import DAILY, NOW, Register, acknowledge
+from tests.integration.conftest import DAILY, NOW, Register, acknowledge, suppress
 
 APP_ROLES = ("nolapse_engine", "nolapse_api")
 WITH_TENANT = """
@@ -64,6 +64,7 @@ def two_tenants(register: Register) -> tuple[UUID, UUID]:
         now=NOW,
     )
     acknowledge(register)
+    suppress(register)
     return mine, other
 
 
@@ -197,6 +198,12 @@ WRITES_FOR_OTHERS = {
         INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,
           lease_until, channel, provider, recipient, template)
         VALUES (sha256('x'), :mine, 1, now(), now(), now() + interval '1 minute', 'EMAIL', 'p', 'r', 't')""",
+    "a suppression of another's": """
+        INSERT INTO suppressions (tenant_id, address_sha256, channel, reason, since, updated_at)
+        VALUES (:other, address_digest('x'), 'EMAIL', 'UNSUBSCRIBED', now(), now())""",
+    "a receipt": """
+        INSERT INTO provider_receipts (at, taken_at, provider, event_id, kind, provider_message_id)
+        VALUES (now(), now(), 'sendgrid', 'e', 'BOUNCED', 'm')""",
     "an audit entry": """
         SELECT append_audit(ARRAY[CAST(:other AS uuid)], ARRAY[now()], 'x', ARRAY['x'], NULL, NULL, NULL)""",
     "an audit entry of the platform": """

@@ -12,6 +12,7 @@ from local.doubles import faults
 from local.doubles.faults import FaultQueue
 from local.doubles.received import ReceivedEmail, ReceivedText
 from nolapse.delivery.receipts import MEMORY, PATIENCE
+from nolapse.delivery.resend import Wanted, find_unsent, send_again
 from tests.integration.conftest import Register
 from tests.integration.delivery.conftest import CLOSES, OPENS, Delivery, delivering
 
@@ -164,7 +165,6 @@ class TestProof:
     def test_one_whose_attempt_is_not_there_yet_waits_for_it(self, vendors: Vendors) -> None:
         vendors.due()
         vendors.delivery.send(OPENS)
-        vendors.delivery.register.execute("CREATE TEMP TABLE away AS SELECT 1")
         vendors.delivery.register.execute("UPDATE notification_outbox SET attempt_id = uuidv7()")
         vendors.sendgrid("delivered")
         assert vendors.row() == ("SENT", 1, None)
@@ -252,12 +252,25 @@ class TestBounce:
 
         assert vendors.row()[:2] == ("PENDING", 2)
 
-    def test_without_another_channel_it_stays(self, vendors: Vendors) -> None:
+    def test_without_another_channel_it_stays_until_a_human_sends_it_to_another_address(
+        self, vendors: Vendors
+    ) -> None:
         vendors.due(channels='["EMAIL"]')
         vendors.delivery.send(OPENS)
         vendors.bounce()
-
         assert vendors.row() == ("BOUNCED", 1, "bounced: sendgrid:bounce:invalid-address")
+        register, engine = vendors.delivery.register, vendors.delivery.register.database.engine
+        register.execute("UPDATE clinicians SET email = 'ada.byron@clinic.test'")
+
+        with engine.connect() as connection:
+            unasked = find_unsent(connection, Wanted(OPENS - timedelta(days=14)), now=OPENS)
+            asked = find_unsent(connection, Wanted(OPENS - timedelta(days=14), reason="bounced"), now=OPENS)
+        assert unasked == []
+        send_again(engine, asked, who="grace", now=OPENS, per_second=100)
+        vendors.delivery.send(OPENS + MINUTE)
+
+        assert vendors.row() == ("SENT", 1, None)
+        assert vendors.delivery.mail[-1].to == "ada.byron@clinic.test"
 
     def test_after_its_window_it_goes_on_in_a_late_one(self, vendors: Vendors) -> None:
         vendors.due()
