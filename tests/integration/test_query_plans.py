@@ -54,7 +54,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "late_candidates": {"per_tenant": 1000},
     "take_receipts": {
         "providers": ["sendgrid"] * 10, "event_ids": ["e"] * 10, "kinds": ["DELIVERED"] * 10,
-        "attempt_ids": ATTEMPT_IDS, "message_ids": ["m"] * 10, "codes": [None] * 10, "suppresses": [None] * 10, "times": TIMES,
+        "attempt_ids": ATTEMPT_IDS, "message_ids": ["m"] * 10, "codes": [None] * 10,
+        "suppresses": [None] * 10, "times": TIMES,
     },
     "waiting_receipts": {"limit": 5000},
     "forget_receipts": {"waited_since": NOW - timedelta(days=2), "kept_since": NOW - timedelta(days=30)},

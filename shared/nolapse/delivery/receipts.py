@@ -124,7 +124,7 @@ def _apply(
     went_on = connection.execute(
         statement("go_on_after_bounce"), {**about, "late_since": late_since}
     ).rowcount
-    moved.update(settled=settled, went_on=went_on)
+    moved.update(settled=settled, went_on=went_on, bounced_for_good=max(0, moved["bounced"] - went_on))
     return moved
 
 
