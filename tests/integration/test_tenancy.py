@@ -271,7 +271,7 @@ def test_a_temporary_table_does_not_stand_in_for_the_rules(
     register: Register, two_tenants: tuple[UUID, UUID]
 ) -> None:
     # A SECURITY DEFINER function whose search_path does not put pg_temp last would read the caller's table.
-    change = text("UPDATE notification_schedule SET status = 'SENT', claimed_at = :now, updated_at = :now")
+    change = text("UPDATE notification_schedule SET status = 'DELIVERED', updated_at = :now")
     with register.database.api.connect() as connection:
         connection.execute(
             text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": str(two_tenants[0])}
@@ -279,7 +279,7 @@ def test_a_temporary_table_does_not_stand_in_for_the_rules(
         connection.execute(
             text("CREATE TEMP TABLE notification_transition (from_status text, to_status text)")
         )
-        connection.execute(text("INSERT INTO notification_transition VALUES ('PENDING', 'SENT')"))
+        connection.execute(text("INSERT INTO notification_transition VALUES ('PENDING', 'DELIVERED')"))
         connection.execute(text("GRANT ALL ON notification_transition TO PUBLIC"))
-        with pytest.raises(DatabaseError, match="cannot go from PENDING to SENT"):
+        with pytest.raises(DatabaseError, match="cannot go from PENDING to DELIVERED"):
             connection.execute(change, {"now": NOW})
