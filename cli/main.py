@@ -13,6 +13,7 @@ from cli import (
     reconcile,
     resend,
     simulate,
+    suppressions,
     timeline,
     up,
 )
@@ -29,4 +30,5 @@ app.command("timeline")(timeline.timeline)
 app.command("resend")(resend.resend)
 app.add_typer(policy.app, name="policy")
 app.add_typer(holds.app, name="holds")
+app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(dead_letters.app, name="dlq")

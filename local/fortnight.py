@@ -32,7 +32,8 @@ SELECT EXISTS (
 def live_through(
     running: RunningStack, clock: VirtualClock, until: datetime, on_tick: Callable[[Tick], None]
 ) -> None:
-    """Invoke what is scheduled from the clock's time to `until`, draining the queues after every scan.
+    """Invoke what is scheduled from the clock's time to `until`, draining the queues after every scan; what left then
+    arrives, and its vendor says so.
 
     It goes on for as long as a message whose window closed before `until` is on its way: an interrupted run may
     have made it late.
@@ -47,6 +48,7 @@ def live_through(
         counts = running.functions.invoke(tick.schedule.function, tick.event)
         if tick.schedule.function == SCAN:
             drain(running)
+            running.receipts.deliver()
         if any(counts.values()):
             due = _next_due(running.engine, clock.now(), until)
         on_tick(tick)

@@ -15,9 +15,12 @@ from local.doubles.mailgun import MailgunDouble
 from local.doubles.sendgrid import SendGridDouble
 from local.doubles.server import Fault
 from local.doubles.twilio import TwilioDouble
+from local.doubles.webhooks import MailgunWebhook, SendGridWebhook, TwilioWebhook
+from local.http import Api
 from local.lambda_runtime import Functions
 from local.postgres import PORT, Postgres
 from local.queues import EventSource
+from local.receipts import Receipts, Webhooks
 from local.resources import Cloud, create_stack
 from local.template import Stack, Template
 from nolapse.runtime import bootstrap
@@ -29,6 +32,7 @@ ROOT = Path(__file__).parent.parent
 POLLERS = 2
 ACCOUNT = "AC" + 32 * "0"
 VENDORS_KEY = "local"
+PUBLIC_URL = "http://127.0.0.1:8000"
 
 
 SENDERS = ["reminders@nolapse.test", "reminders-2@nolapse.test"]
@@ -88,6 +92,7 @@ class RunningStack:
     queues: list[EventSource]
     sendgrid: SendGridDouble
     others: Mapping[str, GraphDouble | MailgunDouble | TwilioDouble]
+    receipts: Receipts
     engine: Engine
     environment: Mapping[str, str]
 
@@ -115,6 +120,9 @@ def running(
             )
             for name, own in (others or {}).items()
         }
+        webhooks = Webhooks(
+            SendGridWebhook(), MailgunWebhook(VENDORS_KEY), TwilioWebhook(VENDORS_KEY, PUBLIC_URL)
+        )
         stack = create_stack(
             Template.load(ROOT / "template.yaml"),
             cloud,
@@ -132,7 +140,7 @@ def running(
                 "SenderEmail": "reminders@nolapse.test",
                 "SenderName": "Nolapse",
                 "PortalUrl": "http://127.0.0.1:8000/portal",
-                "PublicUrl": "http://127.0.0.1:8000",
+                "PublicUrl": PUBLIC_URL,
                 "AlertsEmail": "ops@nolapse.test",
                 # moto's queue slows with depth: scan stays a few batches ahead of the senders.
                 "ScanLimit": "100",
@@ -145,6 +153,7 @@ def running(
                 "EngineSecretArn": {"username": "nolapse_engine", "password": "local"},
                 "ApiSecretArn": {"username": "nolapse_api", "password": "local"},
                 "SendgridSecretArn": {"api_key": "SG.local"},
+                "WebhookSecretArn": webhooks.keys,
                 **{
                     f"{name.capitalize()}SecretArn": VENDORS[name].secret(double.url)
                     for name, double in doubles.items()
@@ -165,4 +174,5 @@ def running(
             EventSource(trigger, stack, functions, cloud.sqs(), pollers=POLLERS)
             for trigger in stack.queue_triggers
         ]
-        yield RunningStack(stack, functions, queues, sendgrid, doubles, runtime.engine, environment)
+        receipts = Receipts(webhooks, Api(stack.routes, functions), clock.now, sendgrid, doubles)
+        yield RunningStack(stack, functions, queues, sendgrid, doubles, receipts, runtime.engine, environment)

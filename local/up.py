@@ -14,6 +14,7 @@ from local.http import Api, HttpServer
 from local.lambda_runtime import FunctionError
 from local.mailbox import write_mailbox
 from local.postgres import Postgres
+from local.receipts import UntakenError
 from local.schedules import ticks_as_due
 from local.stack import RunningStack, running
 
@@ -21,6 +22,7 @@ DATABASE = "up"
 # In the home, while it runs: the variables of its functions, for commands in other terminals.
 ENVIRONMENT = "up-environment.json"
 MAILBOX_SECONDS = 5
+RECEIPT_SECONDS = 2
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ def up(postgres: Postgres, home: Path, port: int) -> Iterator[str]:
         environment.write_text(json.dumps(dict(stack.environment)), encoding="utf-8")
         threads = [_thread("schedules", lambda: _tick(stack, stop))]
         threads += [_thread("queue", partial(queue.run, stop)) for queue in stack.queues]
+        threads += [_thread("receipts", lambda: _tell_receipts(stack, stop))]
         threads += [_thread("mailbox", lambda: _keep_mailbox(stack, mailbox, stop))]
         api = Api(stack.stack.routes, stack.functions, {"/mailbox": mailbox})
         with HttpServer(api, port) as server:
@@ -67,6 +70,14 @@ def _invoke(stack: RunningStack, function: str, event: object) -> None:
         stack.functions.invoke(function, event)
     except FunctionError as error:
         log.exception("function failed", extra={"function": error.function})
+
+
+def _tell_receipts(stack: RunningStack, stop: Event) -> None:
+    while not stop.wait(RECEIPT_SECONDS):
+        try:
+            stack.receipts.deliver()
+        except UntakenError:
+            log.exception("receipts were not taken: they are told again")
 
 
 def _keep_mailbox(stack: RunningStack, mailbox: Path, stop: Event) -> None:

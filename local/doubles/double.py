@@ -34,6 +34,9 @@ class Double(ABC):
     def url(self) -> str:
         return self._server.url + self._path
 
+    def taken(self) -> int:
+        return self._store.count()
+
     def start(self) -> None:
         self._store.open()
         self._server.start()

@@ -48,8 +48,9 @@ class MailgunDouble(Double):
         self._domain = domain
         self._authorization = "Basic " + b64encode(f"api:{api_key}".encode()).decode()
 
-    def messages(self) -> list[ReceivedEmail]:
-        return [_received(taken, self._domain) for taken in self._store.all()]
+    def messages(self, after: int = 0) -> list[ReceivedEmail]:
+        """But for what was taken in the first `after` requests."""
+        return [_received(taken, self._domain) for taken in self._store.all(after)]
 
     def _route(self, request: Request) -> Reply:
         if request.headers.get("Authorization") != self._authorization:

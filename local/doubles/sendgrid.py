@@ -21,8 +21,9 @@ _MAX_LIMIT = 1000
 
 
 class SendGridDouble(Double):
-    def messages(self) -> list[ReceivedEmail]:
-        return [email for taken in self._store.all() for email in _emails(taken)]
+    def messages(self, after: int = 0) -> list[ReceivedEmail]:
+        """But for what was taken in the first `after` requests."""
+        return [email for taken in self._store.all(after) for email in _emails(taken)]
 
     def _route(self, request: Request) -> Reply:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS label (
 ) WITHOUT ROWID;
 """
 _NAMED = "SELECT message_id, received_at, request FROM taken WHERE message_id = ?"
-_ALL = "SELECT message_id, received_at, request FROM taken ORDER BY taken_id"
+_ALL = "SELECT message_id, received_at, request FROM taken ORDER BY taken_id LIMIT -1 OFFSET ?"
 _LABELLED = """
 SELECT message_id, received_at, request FROM taken
 WHERE taken_id IN (SELECT taken_id FROM label WHERE label IN (SELECT value FROM json_each(?)))
@@ -84,8 +84,14 @@ class TakenStore:
     def named(self, message_id: str) -> Taken | None:
         return next(iter(self._select(_NAMED, message_id)), None)
 
-    def all(self) -> list[Taken]:
-        return self._select(_ALL)
+    def all(self, after: int = 0) -> list[Taken]:
+        """But for the first `after`."""
+        return self._select(_ALL, after)
+
+    def count(self) -> int:
+        with closing(self._connect()) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM taken").fetchone()
+        return int(count)
 
     def labelled(self, labels: list[str]) -> list[Taken]:
         """Those with any of the labels."""
@@ -98,7 +104,7 @@ class TakenStore:
         with self._lock, self._writer as transaction:
             yield transaction
 
-    def _select(self, query: str, *values: str) -> list[Taken]:
+    def _select(self, query: str, *values: str | int) -> list[Taken]:
         with closing(self._connect()) as connection:
             rows = connection.execute(query, values).fetchall()
         return [Taken(message_id, datetime.fromisoformat(at), request) for message_id, at, request in rows]

@@ -49,11 +49,13 @@ class TwilioDouble(Double):
         self._authorization = "Basic " + base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
         self._contents = contents or {}
 
-    def messages(self) -> list[ReceivedText]:
-        """Those that left: what failed at once is kept, as at the vendor, but reached nobody."""
+    def messages(self, after: int = 0) -> list[ReceivedText]:
+        """Those that left, but for the first `after` requests: what failed at once is kept, as at the vendor, but
+        reached nobody.
+        """
         return [
             self._received(taken)
-            for taken in self._store.all()
+            for taken in self._store.all(after)
             if failure_of(json.loads(taken.request)) is None
         ]
 

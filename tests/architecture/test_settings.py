@@ -29,6 +29,7 @@ COMPLETE = {
     "DATABASE_SECRET_ID": "engine",
     "SENDGRID_SECRET_ID": "sendgrid",
     "SIGNING_SECRET_ID": "signing",
+    "WEBHOOK_SECRET_ID": "webhooks",
     "EMAIL_PROVIDERS": "sendgrid",
     "GRAPH_SECRET_ID": "",
     "GRAPH_URL": "https://graph.test",

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import traceback
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def main(socket: str, database: str, mail: str) -> None:
         )  # fmt: skip
         for source in stack.queues:
             source.drain()
+        receipts(stack, clock)
         malformed(stack)
         imports(stack)
         for hours in (1, 5, 24):
@@ -52,6 +54,21 @@ def invoke(stack: RunningStack, function: str, event: Any) -> None:
     except FunctionError:
         # As Lambda does with what a handler raises, its text and all that led to it.
         traceback.print_exc(file=sys.stdout)
+
+
+def receipts(stack: RunningStack, clock: VirtualClock) -> None:
+    """True ones, forged ones, ones of no shape and STOP, each with all that a vendor may say beside them."""
+    webhooks, now = stack.receipts.webhooks, clock.now()
+    more = {"reason": CONFIDENTIAL, "response": CONFIDENTIAL, "type": CONFIDENTIAL}
+    for email in stack.sendgrid.messages():
+        event = webhooks.sendgrid.event(email, "bounce", now, **more)
+        call = webhooks.sendgrid.call([event], now)
+        forged = replace(call, body=call.body + CONFIDENTIAL.encode())
+        shapeless = webhooks.sendgrid.call([{"sg_message_id": CONFIDENTIAL}], now)
+        for each in (call, forged, shapeless, webhooks.mailgun.call(email, "failed", now, **more)):
+            sys.stdout.write(f"{each.path} {stack.receipts.tell(each)}\n")
+    stop = webhooks.twilio.answer("+12125550142", "STOP", "SM" + "a" * 32)
+    sys.stdout.write(f"{stop.path} {stack.receipts.tell(stop)}\n")
 
 
 def malformed(stack: RunningStack) -> None:

@@ -16,12 +16,15 @@ FUNCTIONS = {
     "api_health": "ApiFunction",
     "api_live": "ApiFunction",
     "api_ready": "ApiFunction",
+    "api_unsubscribe": "ApiFunction",
+    "api_unsubscribe_page": "ApiFunction",
     "catch_up_hourly": "CatchUpFunction",
     "dispatch_queued": "DispatchEmailFunction",
     "forecast_nightly": "ForecastFunction",
     "import_records_uploaded": "ImportRecordsFunction",
     "maintenance_daily": "MaintenanceFunction",
     "operations_dlq_list": "OperationsFunction",
+    "provider_webhooks_receipts": "ProviderWebhooksFunction",
     "reconcile_nightly": "ReconcileFunction",
     "scan_every_minute": "ScanFunction",
     "watchdog_hourly": "WatchdogFunction",
@@ -48,6 +51,7 @@ def test_every_event_has_its_function_and_every_function_an_event(delivery: Deli
             {"claimed": 0, "refused": 0, "room": 100, "circuits_open": 0, "needless": 0, "held_back": 0},
         ),
         ("dispatch_queued", {"batchItemFailures": []}),
+        ("provider_webhooks_receipts", {"statusCode": 200}),
     ],
 )
 def test_an_empty_base(delivery: Delivery, event: str, answer: Any) -> None:
@@ -72,7 +76,16 @@ def test_live(delivery: Delivery) -> None:
     assert (answer["statusCode"], answer["body"]) == (200, '{"status":"ok"}')
 
 
-@pytest.mark.parametrize("event", ["api_acknowledge", "api_acknowledge_page", "api_calendar_file"])
+@pytest.mark.parametrize(
+    "event",
+    [
+        "api_acknowledge",
+        "api_acknowledge_page",
+        "api_calendar_file",
+        "api_unsubscribe",
+        "api_unsubscribe_page",
+    ],
+)
 def test_a_link_whose_notification_is_not_there(delivery: Delivery, event: str) -> None:
     answer = delivery.running.functions.invoke("ApiFunction", load(event))
 

@@ -39,7 +39,16 @@ def test_no_canary_in_anything_written(register: Register, tmp_path: Path) -> No
     assert run.returncode == 0, written
     for function in ("ScanFunction", "DispatchEmailFunction", "ImportRecordsFunction", "CatchUpFunction"):
         assert f"{function} " in written
-    for trouble in ("queue.message_refused", "RegisterRefused", "23514", "withheld", "permission denied"):
+    for trouble in (
+        "queue.message_refused",
+        "webhook.refused",
+        "webhook.taken",
+        "webhooks/twilio 200",
+        "RegisterRefused",
+        "23514",
+        "withheld",
+        "permission denied",
+    ):
         assert trouble in written
     assert "probed_" in written
     leaks = [line for line in written.splitlines() if re.search("|".join(CANARIES), line)]

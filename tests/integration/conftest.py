@@ -114,3 +114,13 @@ def acknowledge(register: Register) -> None:
                 " WHERE license_id IS NOT NULL"
             )
         )
+
+
+def suppress(register: Register) -> None:
+    """Everybody's address, by the tenant that knows them."""
+    register.execute(
+        "INSERT INTO suppressions (tenant_id, address_sha256, channel, reason, since, updated_at)"
+        " SELECT DISTINCT tenant_id, address_digest(email), 'EMAIL', 'HARD_BOUNCE', CAST(:now AS timestamptz),"
+        " CAST(:now AS timestamptz) FROM clinicians",
+        now=NOW,
+    )

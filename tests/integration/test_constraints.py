@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from tests.integration.conftest import DAILY, NOW, Register, acknowledge
+from tests.integration.conftest import DAILY, NOW, Register, acknowledge, suppress
 
 # By constraint, a change that would make a good row bad in just that way.
 REFUSED = {
@@ -108,6 +108,13 @@ REFUSED = {
     "imports_date_order_check": "UPDATE imports SET date_order = 'moon-first'",
     "imports_check": "UPDATE imports SET finished_at = now()",
     "imports_check1": "UPDATE imports SET failure = 'IntegrityError'",
+    "provider_receipts_provider_check": "UPDATE provider_receipts SET provider = ''",
+    "provider_receipts_event_id_check": "UPDATE provider_receipts SET event_id = ''",
+    "provider_receipts_kind_check": "UPDATE provider_receipts SET kind = 'LOST'",
+    "provider_receipts_suppresses_check": "UPDATE provider_receipts SET suppresses = 'WHIM'",
+    "suppressions_address_sha256_check": "UPDATE suppressions SET address_sha256 = 'x'",
+    "suppressions_channel_check": "UPDATE suppressions SET channel = ''",
+    "suppressions_reason_check": "UPDATE suppressions SET reason = 'WHIM'",
     "acknowledgements_idempotency_key_check": "UPDATE acknowledgements SET idempotency_key = 'x'",
     "acknowledgements_answer_check": "UPDATE acknowledgements SET answer = 'PERHAPS'",
     "acknowledgements_via_check": "UPDATE acknowledgements SET via = 'RUMOUR'",
@@ -145,6 +152,12 @@ def one_of_each(register: Register) -> Register:
         " template, channels, 'UTC', scheduled_at, window_end FROM notification_schedule"
     )
     acknowledge(register)
+    suppress(register)
+    register.execute(
+        "INSERT INTO provider_receipts (at, taken_at, provider, event_id, kind, provider_message_id)"
+        " VALUES (:now, :now, 'sendgrid', 'e', 'DELIVERED', 'm')",
+        now=NOW,
+    )
     register.execute("INSERT INTO provider_circuit (provider, changed_at) VALUES ('sendgrid', :now)", now=NOW)
     register.execute("INSERT INTO sending_pace VALUES ('channel:EMAIL', :now, 1)", now=NOW)
     register.execute("INSERT INTO day_off VALUES ('US', '2027-01-01', '2026-12-31', '2027-01-04')")

@@ -1,4 +1,6 @@
-"""`nolapse holds` and `nolapse resend` as operators run them: by the clock of the wall, on a database by its URL."""
+"""`nolapse holds`, `resend` and `suppressions` as operators run them: by the clock of the wall, on a database by its
+URL.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from tests.integration.conftest import Register
+from tests.integration.conftest import Register, suppress
 
 WAY = {
     "DEFERRED": ("QUEUED", "SENDING", "DEFERRED"),
@@ -137,3 +139,45 @@ class TestResend:
 
     def test_a_span_that_is_none(self, operator: Operator) -> None:
         assert "days or hours" in operator.run("resend", "--since", "yesterday", status=2)
+
+
+class TestSuppressions:
+    def suppressed(self, operator: Operator, reason: str = "HARD_BOUNCE") -> str:
+        operator.register.clinician(operator.register.tenant())
+        suppress(operator.register)
+        operator.register.execute("UPDATE suppressions SET reason = :reason", reason=reason)
+        ((suppression,),) = operator.register.rows("SELECT suppression_id FROM suppressions")
+        return str(suppression)
+
+    def test_none_is_in_force(self, operator: Operator) -> None:
+        assert operator.run("suppressions", "list") == "No address is suppressed.\n"
+
+    def test_one_is_found_by_its_address_and_never_shows_it(self, operator: Operator) -> None:
+        suppression = self.suppressed(operator)
+
+        for asked in ([], ["--tenant", "clinic"], ["--address", " ADA@clinic.test"]):
+            said = operator.run("suppressions", "list", *asked)
+            for shown in (suppression, "clinic", "EMAIL", "HARD_BOUNCE"):
+                assert shown in said
+            assert "ada" not in said.lower()
+        for asked in (["--tenant", "another"], ["--address", "grace@clinic.test"]):
+            assert operator.run("suppressions", "list", *asked) == "No address is suppressed.\n"
+
+    def test_it_is_lifted_in_one_call_and_audited(self, operator: Operator) -> None:
+        suppression = self.suppressed(operator)
+
+        assert (
+            operator.run("suppressions", "lift", suppression, "--as", "grace")
+            == f"✓ {suppression} is lifted\n"
+        )
+
+        assert operator.run("suppressions", "list") == "No address is suppressed.\n"
+        assert operator.last_actor() == "grace"
+        assert "is not in force" in operator.run("suppressions", "lift", suppression, status=1)
+
+    def test_stop_is_lifted_by_who_said_it(self, operator: Operator) -> None:
+        suppression = self.suppressed(operator, "STOP")
+
+        assert "by texting START" in operator.run("suppressions", "lift", suppression, status=1)
+
+        assert operator.register.rows("SELECT in_force FROM suppressions") == [(True,)]

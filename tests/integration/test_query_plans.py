@@ -19,8 +19,9 @@ TENANTS, LICENSES = 20, 8_000
 LOOKBACK = timedelta(days=14)
 KEYS = [bytes(32)] * 10
 TIMES = [NOW - timedelta(hours=number) for number in range(10)]
+ATTEMPT_IDS = ["00000000-0000-7000-8000-000000000000"] * 10
 VERDICTS = {
-    "attempt_ids": ["00000000-0000-7000-8000-000000000000"] * 10,
+    "attempt_ids": ATTEMPT_IDS,
     "outcomes": ["ACCEPTED"] * 10,
     "codes": [None] * 10,
     "message_ids": ["m"] * 10,
@@ -51,11 +52,27 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "expire_leases": {},
     "unknown_attempts": {"settled_before": NOW - timedelta(minutes=5), "limit": 500},
     "late_candidates": {"per_tenant": 1000},
+    "take_receipts": {
+        "providers": ["sendgrid"] * 10, "event_ids": ["e"] * 10, "kinds": ["DELIVERED"] * 10,
+        "attempt_ids": ATTEMPT_IDS, "message_ids": ["m"] * 10, "codes": [None] * 10,
+        "suppresses": [None] * 10, "times": TIMES,
+    },
+    "waiting_receipts": {"limit": 5000},
+    "forget_receipts": {"waited_since": NOW - timedelta(days=2), "kept_since": NOW - timedelta(days=30)},
+    "lock_receipted": {"attempts": ATTEMPT_IDS},
+    "apply_receipts": {
+        "receipts": ATTEMPT_IDS, "addresses": ["+12125550123"], "channels": ["SMS"], "stops": [True],
+        "times": TIMES[:1],
+    },
+    "move_receipted": {"attempts": ATTEMPT_IDS},
+    "go_on_after_bounce": {"attempts": ATTEMPT_IDS, "late_since": NOW - LOOKBACK},
+    "find_unsubscribable": {"key": bytes(32), "scheduled_at": NOW, "issued_at": NOW},
 }  # fmt: skip
 TO_SEND, CLAIMED, KEY = (f"notification_schedule_{name}" for name in ("to_send", "claimed", "pkey"))
 ATTEMPTS = "notification_outbox_idempotency_key_attempt_number_key"
 CONDITIONAL = "notification_schedule_conditional"
 UNSETTLED = "notification_outbox_unsettled"
+ATTEMPT = "notification_outbox_pkey"
 WALKED = {
     "claim_due": {TO_SEND, KEY},
     "suppress_needless": {CONDITIONAL, KEY, "notification_schedule_by_medication"},
@@ -68,6 +85,14 @@ WALKED = {
     "expire_leases": {KEY, UNSETTLED},
     "unknown_attempts": {KEY, UNSETTLED},
     "late_candidates": {TO_SEND, "notification_schedule_by_clinician"},
+    "take_receipts": {ATTEMPT},
+    "waiting_receipts": {ATTEMPT},
+    "forget_receipts": set(),
+    "lock_receipted": {KEY, ATTEMPT},
+    "apply_receipts": {KEY, ATTEMPT},
+    "move_receipted": {KEY, ATTEMPT},
+    "go_on_after_bounce": {KEY, ATTEMPT, ATTEMPTS},
+    "find_unsubscribable": {KEY, ATTEMPTS},
 }
 THIS_MONTH = f"notification_schedule_{NOW:%Y_%m}"
 

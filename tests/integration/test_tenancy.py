@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DatabaseError
 
 from tests.conftest import Database
-from tests.integration.conftest import DAILY, NOW, Register, acknowledge
+from tests.integration.conftest import DAILY, NOW, Register, acknowledge, suppress
 
 APP_ROLES = ("nolapse_engine", "nolapse_api")
 WITH_TENANT = """
@@ -64,6 +64,7 @@ def two_tenants(register: Register) -> tuple[UUID, UUID]:
         now=NOW,
     )
     acknowledge(register)
+    suppress(register)
     return mine, other
 
 
@@ -197,6 +198,12 @@ WRITES_FOR_OTHERS = {
         INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,
           lease_until, channel, provider, recipient, template)
         VALUES (sha256('x'), :mine, 1, now(), now(), now() + interval '1 minute', 'EMAIL', 'p', 'r', 't')""",
+    "a suppression of another's": """
+        INSERT INTO suppressions (tenant_id, address_sha256, channel, reason, since, updated_at)
+        VALUES (:other, address_digest('x'), 'EMAIL', 'UNSUBSCRIBED', now(), now())""",
+    "a receipt": """
+        INSERT INTO provider_receipts (at, taken_at, provider, event_id, kind, provider_message_id)
+        VALUES (now(), now(), 'sendgrid', 'e', 'BOUNCED', 'm')""",
     "an audit entry": """
         SELECT append_audit(ARRAY[CAST(:other AS uuid)], ARRAY[now()], 'x', ARRAY['x'], NULL, NULL, NULL)""",
     "an audit entry of the platform": """
@@ -264,7 +271,7 @@ def test_a_temporary_table_does_not_stand_in_for_the_rules(
     register: Register, two_tenants: tuple[UUID, UUID]
 ) -> None:
     # A SECURITY DEFINER function whose search_path does not put pg_temp last would read the caller's table.
-    change = text("UPDATE notification_schedule SET status = 'SENT', claimed_at = :now, updated_at = :now")
+    change = text("UPDATE notification_schedule SET status = 'DELIVERED', updated_at = :now")
     with register.database.api.connect() as connection:
         connection.execute(
             text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": str(two_tenants[0])}
@@ -272,7 +279,7 @@ def test_a_temporary_table_does_not_stand_in_for_the_rules(
         connection.execute(
             text("CREATE TEMP TABLE notification_transition (from_status text, to_status text)")
         )
-        connection.execute(text("INSERT INTO notification_transition VALUES ('PENDING', 'SENT')"))
+        connection.execute(text("INSERT INTO notification_transition VALUES ('PENDING', 'DELIVERED')"))
         connection.execute(text("GRANT ALL ON notification_transition TO PUBLIC"))
-        with pytest.raises(DatabaseError, match="cannot go from PENDING to SENT"):
+        with pytest.raises(DatabaseError, match="cannot go from PENDING to DELIVERED"):
             connection.execute(change, {"now": NOW})

@@ -150,7 +150,7 @@ class TestAnswer:
     @pytest.mark.parametrize("body", ["START", "yes", "Unstop "])
     def test_start(self, body: str) -> None:
         assert received({**ANSWER, "Body": body}) == [
-            replace(STOPPED, kind=ReceiptKind.OTHER, code="twilio-sms:START")
+            replace(STOPPED, kind=ReceiptKind.RESUBSCRIBED, code="twilio-sms:START")
         ]
 
     @pytest.mark.parametrize(

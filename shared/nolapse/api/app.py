@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from sqlalchemy import Engine
 
-from nolapse.api import acknowledge, health
+from nolapse.api import acknowledge, health, unsubscribe
 from nolapse.api.acknowledge import Clock
 from nolapse.domain.links import DeadLink, Links
 from nolapse.domain.seals import BrokenSeal
@@ -23,5 +23,6 @@ def create_app(
     app = APIGatewayHttpResolver()
     health.add_routes(app, engine)
     acknowledge.add_routes(app, engine, links, clock, portal_url=portal_url, count=count)
+    unsubscribe.add_routes(app, engine, links, clock, count=count)
     app.exception_handler([BrokenSeal, DeadLink])(acknowledge.refused_link)
     return app

@@ -1,8 +1,8 @@
 """Whatever got stuck or came too late, set right: nothing due is lost.
 
-In order: leases that ran out become UNKNOWN, UNKNOWN is settled by asking the provider, messages that never
-reached a dispatcher go back to waiting, windows that closed unsent become late, and late rows get a window
-outside quiet hours, one per person at a time.
+In order: leases that ran out become UNKNOWN, receipts that waited and the provider's answers settle
+UNKNOWN, messages that never reached a dispatcher go back to waiting, windows that closed unsent become late, and
+late rows get a window outside quiet hours, one per person at a time.
 """
 
 from collections import Counter
@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from nolapse.delivery.attempts import record
 from nolapse.delivery.outlets import Outlets
+from nolapse.delivery.receipts import apply_waiting
 from nolapse.domain.calendar import Window, next_allowed
 from nolapse.domain.messages import Sought
 from nolapse.domain.outcomes import Unknown
@@ -51,6 +52,7 @@ class LatePolicy:
 def catch_up(engine: Engine, outlets: Outlets, policy: LatePolicy, *, now: datetime) -> Counter[str]:
     counts: Counter[str] = Counter()
     counts["leases_expired"] = _change(engine, "expire_leases", now=now)
+    counts.update(apply_waiting(engine, now=now, late_since=now - policy.lookback))
     counts.update(_settle_unknown(engine, outlets, now))
     counts["returned"] = _change(engine, "return_stale", now=now, stale_before=now - STALE_AFTER)
     counts["late"] = _change(engine, "mark_late", now=now, late_since=now - policy.lookback)

@@ -29,6 +29,7 @@ class Composed:
     clinic_name: str
     portal_url: str
     sender_name: str
+    unsubscribe_url: str | None
 
     def body(self, channel: str) -> str:
         """The text by which a provider without keys can tell one message from another."""
@@ -44,13 +45,14 @@ class Composed:
     ) -> Email | TextMessage:
         if channel == "SMS":
             return TextMessage(to, sender, key, attempt_id, self.body(channel))
-        return Email(to, sender, self.sender_name, key, attempt_id, self.content)
+        return Email(to, sender, self.sender_name, key, attempt_id, self.content, self.unsubscribe_url)
 
 
 def compose(row: Any, sender: Sender, now: datetime) -> Composed:
     """Raises ValueError for a row that can't be said."""
     content = render(row.template, _facts(row, sender, now), late=row.belated)
-    return Composed(content, row.clinic_name, sender.portal_url, sender.name)
+    unsubscribe_url = sender.links.unsubscribe(_link(row, now)) if row.may_unsubscribe else None
+    return Composed(content, row.clinic_name, sender.portal_url, sender.name, unsubscribe_url)
 
 
 def address(row: Any, channel: str) -> str | None:
@@ -74,9 +76,7 @@ def _facts(row: Any, sender: Sender, now: datetime) -> dict[str, object]:
             "license_last4": mask(row.license_number),
             "expires_on": row.occasion_date,
             "days_left": (row.occasion_date - today).days,
-            "acknowledge_url": sender.links.acknowledge(
-                NotificationLink(row.tenant_id, row.idempotency_key, row.scheduled_at, now)
-            ),
+            "acknowledge_url": sender.links.acknowledge(_link(row, now)),
         }
     if row.medication is not None:
         clock = pinned_zone(row.medication_zone)
@@ -88,3 +88,7 @@ def _facts(row: Any, sender: Sender, now: datetime) -> dict[str, object]:
     if row.first_date is not None:
         facts["years"] = row.occasion_date.year - row.first_date.year
     return facts
+
+
+def _link(row: Any, now: datetime) -> NotificationLink:
+    return NotificationLink(row.tenant_id, row.idempotency_key, row.scheduled_at, now)

@@ -204,7 +204,7 @@ class _Run:
         return senders[index]
 
     def _ready_at(self, row: Any, channel: str, provider: str) -> datetime | None:
-        if address(row, channel) is None:
+        if address(row, channel) is None or channel in row.suppressed:
             return None
         opens = self._circuits.ready_at(provider, self._now)
         if channel == "SMS":
@@ -241,7 +241,8 @@ class _Run:
                 "positions": [wait.position if wait else row.channel_position for row, wait, _ in waits],
                 "untils": [wait.until if wait else None for _, wait, _ in waits],
                 "reasons": [
-                    None if wait else UNREACHABLE if isinstance(how, NoWay) else how for _, wait, how in waits
+                    None if wait else _unreachable(row) if isinstance(how, NoWay) else how
+                    for row, wait, how in waits
                 ],
                 "now": self._now,
             },
@@ -284,3 +285,8 @@ class _Run:
 
     def _answer_by(self, tries: int) -> datetime:
         return self._now + tries * self._rules.timeout
+
+
+def _unreachable(row: Any) -> str:
+    suppressed = [channel for channel in row.channels if channel in row.suppressed]
+    return f"{UNREACHABLE}: {', '.join(suppressed)} suppressed" if suppressed else UNREACHABLE

@@ -13,6 +13,7 @@ from nolapse.domain.seals import KeyRing
 
 ACKNOWLEDGE = "acknowledge"
 CALENDAR = "calendar"
+UNSUBSCRIBE = "unsubscribe"
 
 
 class DeadLink(NolapseError):
@@ -43,6 +44,9 @@ class Links:
 
     def acknowledge(self, link: NotificationLink) -> str:
         return f"{self.base}/r/{self.seal(ACKNOWLEDGE, link)}"
+
+    def unsubscribe(self, link: NotificationLink) -> str:
+        return f"{self.base}/u/{self.seal(UNSUBSCRIBE, link)}"
 
     def seal(self, purpose: str, link: NotificationLink) -> str:
         claims = {

@@ -1,7 +1,7 @@
 """The states of a notification and its legal transitions, as data.
 
 The same stands in docs/state-machine.md and in the database's notification_transition (migrations 0004,
-0011, 0013 and 0015), whose trigger refuses everything else; a test holds the three together.
+0011, 0013, 0015 and 0016), whose trigger refuses everything else; a test holds the three together.
 """
 
 from enum import StrEnum
@@ -23,12 +23,15 @@ class Status(StrEnum):
 
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.QUEUED, Status.LATE_PENDING, Status.CANCELLED, Status.SUPPRESSED}),
-    Status.LATE_PENDING: frozenset({Status.QUEUED, Status.CANCELLED, Status.SUPPRESSED}),
+    # Sent, from whatever waits: a receipt proves that an attempt left which had been given up for lost.
+    Status.PENDING: frozenset(
+        {Status.QUEUED, Status.LATE_PENDING, Status.CANCELLED, Status.SUPPRESSED, Status.SENT}
+    ),
+    Status.LATE_PENDING: frozenset({Status.QUEUED, Status.CANCELLED, Status.SUPPRESSED, Status.SENT}),
     # Back to waiting: its message was lost, or nothing can take it now. Deferred: nothing ever will.
     # Suppressed: a flag holds it back.
     Status.QUEUED: frozenset(
-        {Status.SENDING, Status.PENDING, Status.LATE_PENDING, Status.DEFERRED, Status.SUPPRESSED}
+        {Status.SENDING, Status.PENDING, Status.LATE_PENDING, Status.DEFERRED, Status.SUPPRESSED, Status.SENT}
     ),
     Status.SENDING: frozenset(
         {Status.SENT, Status.PENDING, Status.LATE_PENDING, Status.UNKNOWN, Status.DEFERRED}
@@ -42,9 +45,11 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.SENT: frozenset({Status.DELIVERED, Status.BOUNCED, Status.HELD}),
     # Expected again: the date that had moved away moved back.
     Status.CANCELLED: frozenset({Status.PENDING, Status.LATE_PENDING, Status.SUPPRESSED}),
-    Status.DELIVERED: frozenset({Status.HELD}),
-    Status.BOUNCED: frozenset({Status.HELD}),
+    # Bounced: a mail system took it and gave it back.
+    Status.DELIVERED: frozenset({Status.BOUNCED, Status.HELD}),
+    # Waiting again: nobody was told, and there is another channel.
+    Status.BOUNCED: frozenset({Status.PENDING, Status.LATE_PENDING, Status.HELD}),
     # A human sends it again.
-    Status.DEFERRED: frozenset({Status.PENDING, Status.LATE_PENDING}),
+    Status.DEFERRED: frozenset({Status.PENDING, Status.LATE_PENDING, Status.SENT}),
     Status.SUPPRESSED: frozenset({Status.PENDING, Status.LATE_PENDING}),
 }

@@ -96,7 +96,7 @@ def _of_answer(sid: str, fields: Mapping[str, str], at: datetime) -> Receipt | N
         provider_message_id=sid,
         attempt_id=None,
         key=None,
-        kind=ReceiptKind.UNSUBSCRIBED if wish == "STOP" else ReceiptKind.OTHER,
+        kind=ReceiptKind.UNSUBSCRIBED if wish == "STOP" else ReceiptKind.RESUBSCRIBED,
         code=f"{provider}:{wish}",
         at=at,
         address=sender.removeprefix("whatsapp:"),

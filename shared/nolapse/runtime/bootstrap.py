@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nolapse.delivery.dispatch import DispatchRules
     from nolapse.delivery.flags import Flags
     from nolapse.delivery.outlets import Outlets
+    from nolapse.runtime.webhooks import Webhooks
 
 # How long a fetched secret is trusted before it is asked for again.
 SECRET_AGE_SECONDS = 300
@@ -111,6 +112,13 @@ class Runtime:
         from nolapse.runtime.vendors import make_outlets  # noqa: PLC0415  SDKs that scan need not pay for
 
         return make_outlets(self.settings, self._secret)
+
+    @cached_property
+    def webhooks(self) -> "Webhooks":
+        from nolapse.runtime.webhooks import Webhooks  # noqa: PLC0415  twilio's SDK, which others need not pay for
+
+        keys = self._secret(self.settings.webhook_secret_id)
+        return Webhooks(keys, str(self.settings.public_url).rstrip("/"))
 
     @cached_property
     def sender(self) -> "Sender":

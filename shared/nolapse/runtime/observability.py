@@ -14,6 +14,9 @@ def logger() -> Logger:
 
 def publish(function: str, counts: Mapping[str, int]) -> None:
     """Each count as a CloudWatch metric, by function, in the embedded metric format."""
+    if not counts:
+        # A receipt may have settled all of a batch before its dispatcher could.
+        return
     metrics = EphemeralMetrics()  # Metrics would share its counts with every other thread
     metrics.add_dimension("function", function)
     for name, count in counts.items():

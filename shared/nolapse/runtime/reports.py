@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from nolapse.delivery.dead_letters import Finding
 from nolapse.delivery.holds import Decision, Hold
 from nolapse.delivery.resend import Unsent
+from nolapse.delivery.suppressions import Suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,25 @@ def holds_table(holds: Sequence[Hold], now: datetime) -> Table:
             for hold in holds
         ],
         note="" if holds else "Nothing waits for a human.",
+    )
+
+
+def suppressions_table(suppressed: Sequence[Suppressed], now: datetime) -> Table:
+    return Table(
+        "Addresses that are sent nothing",
+        ("Suppression", "Tenant", "Channel", "Why", "For", "Address"),
+        [
+            (
+                str(each.suppression_id),
+                each.tenant,
+                each.channel,
+                each.reason.value,
+                age(now - each.since),
+                each.address_sha256.hex()[:12],
+            )
+            for each in suppressed
+        ],
+        note="" if suppressed else "No address is suppressed.",
     )
 
 

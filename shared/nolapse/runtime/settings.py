@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     database_tls: Literal["verify", "off"]
     # Secrets Manager ids; each secret is JSON, {"username", "password"}, {"api_key"} or {"current", "keys"}.
     database_secret_id: str = Field(min_length=1)
+    # By what vendors' webhooks are told from forgeries, by vendor.
+    webhook_secret_id: str = Field(min_length=1)
     sendgrid_secret_id: str
     # Vendors of e-mail, the preferred first: graph, sendgrid, mailgun. An empty secret: not used.
     email_providers: str = Field(pattern=r"^(graph|sendgrid|mailgun)(,(graph|sendgrid|mailgun))*$")

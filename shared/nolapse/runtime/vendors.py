@@ -55,7 +55,11 @@ def _twilio(settings: Settings, secret: Secret) -> Outlet:
 
     held = secret(settings.twilio_secret_id)
     account = TwilioAccount(
-        held["account_sid"], held["auth_token"], _base(settings.twilio_url), settings.provider_timeout_seconds
+        held["account_sid"],
+        held["auth_token"],
+        _base(settings.twilio_url),
+        settings.provider_timeout_seconds,
+        status_callback=f"{_base(settings.public_url)}/webhooks/twilio",
     )
     return Outlet(TwilioSms(account), held["senders"], settings.sms_per_minute)
 

@@ -1,6 +1,7 @@
 -- All that a message needs of the queued notifications of a batch: read before they are claimed, so that what is
 -- claimed is on its way already and no lock waits for a text. What the claim (begin_attempts.sql) would leave alone is
--- left out. Walks the primary key of notification_schedule and the outbox's unique index on the key.
+-- left out. Walks the primary key of notification_schedule, the outbox's unique index on the key and that of
+-- suppressions on addresses.
 SELECT
   schedule.idempotency_key, schedule.scheduled_at, schedule.tenant_id, schedule.clinician_id, attempt_count, retry_count,
   channels, channel_position, send_by, late, template, occasion, event, occasion_date, perishable,
@@ -10,6 +11,15 @@ SELECT
   medications.label AS medication, medications.timezone AS medication_zone,
   coalesce(due_at, schedule.scheduled_at) AS due_at, coalesce(closes_at, schedule.window_end) AS take_until,
   coalesce(person.email, tenants.contact_email) AS email, person.phone,
+  -- a desk's address is many people's: nobody may leave in their place
+  lower(person.email) <> lower(tenants.contact_email) IS TRUE AS may_unsubscribe,
+  ARRAY(
+    SELECT DISTINCT channel
+    FROM suppressions
+    WHERE suppressions.tenant_id = schedule.tenant_id AND in_force
+      AND address_sha256 IN (address_digest(coalesce(person.email, tenants.contact_email)), address_digest(person.phone))
+    ORDER BY channel
+  ) AS suppressed,
   tenants.name AS clinic_name, tenants.slug AS tenant, person.full_name, holder.full_name AS holder_name,
   license_type, state, license_number, person_dates.on_date AS first_date,
   coalesce(person.timezone, tenants.timezone) AS zone

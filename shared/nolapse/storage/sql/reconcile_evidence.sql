@@ -7,6 +7,7 @@ WITH attempts AS (
     idempotency_key, max(scheduled_at) AS scheduled_at,
     max(attempt_number) AS attempt_number,
     count(*) FILTER (WHERE outcome = 'ACCEPTED') AS accepted,
+    count(*) FILTER (WHERE outcome = 'BOUNCED') AS bounced,
     bool_or(coalesce(outcome, 'UNKNOWN') = 'UNKNOWN') AS unsettled,
     min(lease_until) FILTER (WHERE outcome IS NULL) AS lease_until
   FROM notification_outbox
@@ -43,7 +44,8 @@ contradiction AS (
       WHEN claim.status IS NULL THEN 'orphaned_attempts'
       WHEN claim.status IN ('SENT', 'DELIVERED', 'BOUNCED') THEN
         CASE
-          WHEN accepted IS NULL OR accepted = 0 THEN 'sent_without_attempt'
+          WHEN coalesce(accepted, 0) + CASE claim.status WHEN 'BOUNCED' THEN coalesce(bounced, 0) ELSE 0 END = 0
+            THEN 'sent_without_attempt'
           WHEN accepted > 1 OR told_twice.idempotency_key IS NOT NULL THEN 'double_sends'
         END
       WHEN claim.status = 'HELD' THEN NULL

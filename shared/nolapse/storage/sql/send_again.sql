@@ -13,7 +13,7 @@ SET status = CASE WHEN late OR window_end <= :now THEN 'LATE_PENDING' ELSE 'PEND
     updated_at = :now
 FROM unnest(CAST(:keys AS bytea[]), CAST(:times AS timestamptz[])) AS wanted (idempotency_key, scheduled_at)
 WHERE (schedule.idempotency_key, schedule.scheduled_at) = (wanted.idempotency_key, wanted.scheduled_at)
-  AND (status = 'DEFERRED' OR (status = 'SUPPRESSED' AND starts_with(reason, 'flag: ')))
+  AND (status IN ('DEFERRED', 'BOUNCED') OR (status = 'SUPPRESSED' AND starts_with(reason, 'flag: ')))
   AND NOT (perishable AND window_end <= :now)
   AND NOT EXISTS (
     SELECT FROM notification_outbox AS attempt

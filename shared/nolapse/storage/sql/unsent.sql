@@ -1,14 +1,14 @@
--- What should have reached people and did not: given up by a provider's fault, or held back by a flag. By default only
+-- What should have reached people and did not: given up by a provider's fault, bounced, or held back by a flag. By default only
 -- reasons that :retriable (a regular expression) takes; with :reason whatever was given up for what begins so.
 -- Never what an attempt got through or may have got through, nor what would come too late: closed before :since, or of
 -- no use after its window. Reads the partitions from :since on, then notification_outbox by its unique key.
 SELECT slug AS tenant, event, status, reason, idempotency_key, scheduled_at
 FROM notification_schedule AS schedule
 JOIN tenants USING (tenant_id)
-WHERE schedule.status IN ('DEFERRED', 'SUPPRESSED')
+WHERE schedule.status IN ('DEFERRED', 'BOUNCED', 'SUPPRESSED')
   AND scheduled_at > CAST(:since AS timestamptz) - interval '48 hours' AND scheduled_at <= :now
   AND window_end > :since AND (window_end > :now OR NOT perishable)
-  AND (schedule.status = 'DEFERRED' OR starts_with(reason, 'flag: '))
+  AND (schedule.status <> 'SUPPRESSED' OR starts_with(reason, 'flag: '))
   AND CASE WHEN CAST(:reason AS text) IS NULL THEN reason ~ :retriable ELSE starts_with(reason, :reason) END
   AND (CAST(:tenant AS text) IS NULL OR slug = :tenant)
   AND (CAST(:event AS text) IS NULL OR event = :event)
