@@ -8,6 +8,7 @@ from cli import (
     demo,
     holds,
     importing,
+    links,
     migrate,
     policy,
     reconcile,
@@ -15,6 +16,7 @@ from cli import (
     simulate,
     timeline,
     up,
+    webhook,
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -30,3 +32,5 @@ app.command("resend")(resend.resend)
 app.add_typer(policy.app, name="policy")
 app.add_typer(holds.app, name="holds")
 app.add_typer(dead_letters.app, name="dlq")
+app.add_typer(links.app, name="links")
+app.add_typer(webhook.app, name="webhook")
