@@ -17,6 +17,7 @@ from local.home import home
 from local.up import ENVIRONMENT
 from nolapse.runtime import bootstrap, operations
 from nolapse.runtime.operations import MOST_LETTERS, PER_SECOND, ListLetters, Operation, Purge, Redrive
+from nolapse.runtime.reports import fates_table
 
 app = typer.Typer(no_args_is_help=True, help="Dead-letter queues.")
 
@@ -68,11 +69,16 @@ def purge(
     most: MostOption = MOST_LETTERS,
     rate: RateOption = PER_SECOND,
 ) -> None:
-    """Delete every letter of one queue, forged ones too; rows stay as they are."""
-    if dry_run or not yes:
-        perform(Purge(who=who, queue=queue, dry_run=True, most=most))
-        if dry_run:
-            return
-        if not typer.confirm(f"Delete them from {queue}?"):
-            raise typer.Abort
-    perform(Purge(who=who, queue=queue, most=most, per_second=rate))
+    """Delete the letters that one queue holds now, forged ones too, and none that comes later; rows stay."""
+    console = Console()
+    stack = open_stack(console)
+    with refusals(console):
+        found = operations.look_at(stack, queue, most, now=stack.clock.now())
+    show(console, [fates_table("Would be purged", found)])
+    if dry_run or not found:
+        return
+    if not yes and not typer.confirm(f"Delete them from {queue}?"):
+        raise typer.Abort
+    letters = [each.letter.message_id for each in found]
+    # What came meanwhile lies among them.
+    perform(Purge(who=who, queue=queue, letters=letters, most=most + len(letters), per_second=rate))

@@ -8,6 +8,7 @@ from cli import (
     demo,
     holds,
     importing,
+    links,
     migrate,
     policy,
     reconcile,
@@ -16,6 +17,7 @@ from cli import (
     suppressions,
     timeline,
     up,
+    webhook,
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -32,3 +34,5 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(holds.app, name="holds")
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(dead_letters.app, name="dlq")
+app.add_typer(links.app, name="links")
+app.add_typer(webhook.app, name="webhook")

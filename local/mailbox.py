@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
 
+from local.doubles.received import ReceivedNotice
 from local.mailbox_charts import Chart, Series, messages_per_day, messages_per_hour
 from local.pages import MAILBOX, templates
 
@@ -83,8 +84,13 @@ def summarize(messages: Sequence[MailboxMessage]) -> Summary:
     )
 
 
-def write_mailbox(messages: Sequence[MailboxMessage], target: Path) -> Path:
-    """Write the page and give the path of its index; what an earlier call left there is replaced."""
+def write_mailbox(
+    messages: Sequence[MailboxMessage], target: Path, notices: Sequence[ReceivedNotice] = ()
+) -> Path:
+    """Write the page and give the path of its index; what an earlier call left there is replaced.
+
+    `notices`: what operators were told.
+    """
     # Oldest first, so that a message keeps its file as later ones arrive.
     ordered = sorted(messages, key=lambda message: (message.sent_at, message.key))
     files = [(f"messages/{number:05}.html", message) for number, message in enumerate(ordered, start=1)]
@@ -97,7 +103,10 @@ def write_mailbox(messages: Sequence[MailboxMessage], target: Path) -> Path:
         _replace(target / file, message_page.render(message=message))
     _remove_others(target / "messages", {Path(file).name for file, _ in files})
     _replace(target / "overview.html", _overview(pages, ordered))
+    told = sorted(notices, key=lambda notice: notice.received_at, reverse=True)
+    _replace(target / "operators.html", pages.get_template("operators.html").render(notices=told))
     index = pages.get_template("index.html").render(
+        notices=told,
         files=files[::-1],
         tenants=sorted({message.tenant for message in ordered}),
         events=dict(sorted({message.event: message.event_name for message in ordered}.items())),

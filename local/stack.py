@@ -14,6 +14,8 @@ from local.doubles.graph_directory import Directory
 from local.doubles.mailgun import MailgunDouble
 from local.doubles.sendgrid import SendGridDouble
 from local.doubles.server import Fault
+from local.doubles.slack import SlackDouble
+from local.doubles.teams import TeamsDouble
 from local.doubles.twilio import TwilioDouble
 from local.doubles.webhooks import MailgunWebhook, SendGridWebhook, TwilioWebhook
 from local.http import Api
@@ -37,6 +39,15 @@ PUBLIC_URL = "http://127.0.0.1:8000"
 
 SENDERS = ["reminders@nolapse.test", "reminders-2@nolapse.test"]
 NUMBERS = ["+15005550006"]
+WHATSAPP: dict[str, Any] = {
+    "senders": ["+15005550007"],
+    "contents": {
+        "default": {
+            "sid": "HX" + 32 * "0",
+            "text": "A reminder from {{1}}: {{2}}. Go to {{3}} for more, or reply STOP to end these.",
+        }
+    },
+}
 
 
 class Vendor(NamedTuple):
@@ -61,9 +72,23 @@ VENDORS = {
         lambda _url: {"api_key": VENDORS_KEY, "domain": "nolapse.test"},
     ),
     "twilio": Vendor(
-        partial(TwilioDouble, account_sid=ACCOUNT, auth_token=VENDORS_KEY),
-        lambda _url: {"account_sid": ACCOUNT, "auth_token": VENDORS_KEY, "senders": NUMBERS},
+        partial(
+            TwilioDouble,
+            account_sid=ACCOUNT,
+            auth_token=VENDORS_KEY,
+            contents={each["sid"]: each["text"] for each in WHATSAPP["contents"].values()},
+        ),
+        lambda _url: {
+            "account_sid": ACCOUNT,
+            "auth_token": VENDORS_KEY,
+            "senders": NUMBERS,
+            "whatsapp": WHATSAPP,
+        },
     ),
+}
+OPS: dict[str, Callable[..., Any]] = {
+    "slack": partial(SlackDouble, secret=VENDORS_KEY),
+    "teams": partial(TeamsDouble, secret=VENDORS_KEY),
 }
 
 
@@ -93,6 +118,7 @@ class RunningStack:
     sendgrid: SendGridDouble
     others: Mapping[str, GraphDouble | MailgunDouble | TwilioDouble]
     receipts: Receipts
+    ops: Mapping[str, SlackDouble | TeamsDouble]
     engine: Engine
     environment: Mapping[str, str]
 
@@ -106,10 +132,12 @@ def running(
     clock: Clock,
     faults: Faults = lambda: None,
     others: Mapping[str, Faults] | None = None,
+    ops: Mapping[str, Faults] | None = None,
 ) -> Iterator[RunningStack]:
     """The stack over `database`; what SendGrid's double takes is kept in `mail`.
 
     `others`: further vendors by name, with their faults: those of e-mail in the order in which they stand in for it.
+    `ops`: operators' channels, likewise.
     """
     with ExitStack() as open_things:
         cloud = open_things.enter_context(Cloud())
@@ -123,6 +151,10 @@ def running(
         webhooks = Webhooks(
             SendGridWebhook(), MailgunWebhook(VENDORS_KEY), TwilioWebhook(VENDORS_KEY, PUBLIC_URL)
         )
+        channels = {
+            name: open_things.enter_context(OPS[name](mail.with_suffix(f".{name}.sqlite"), clock.now, own))
+            for name, own in (ops or {}).items()
+        }
         stack = create_stack(
             Template.load(ROOT / "template.yaml"),
             cloud,
@@ -146,6 +178,9 @@ def running(
                 "ScanLimit": "100",
                 # One machine has a fortnight to send in a minute.
                 "EmailPerMinute": "6000",
+                "PerTenantMinute": "6000",
+                # Endpoints of tenants are on loopback too.
+                "WebhookTargets": "any",
                 "LogLevel": "INFO",
                 "FlagsSource": str(ROOT / "local" / "flags.json"),
             },
@@ -158,6 +193,7 @@ def running(
                     f"{name.capitalize()}SecretArn": VENDORS[name].secret(double.url)
                     for name, double in doubles.items()
                 },
+                **({"OpsSecretArn": {name: each.url for name, each in channels.items()}} if channels else {}),
                 # As secrets hold it; events/ has a message that this key sealed.
                 "SigningSecretArn": {
                     "current": "local",
@@ -175,4 +211,6 @@ def running(
             for trigger in stack.queue_triggers
         ]
         receipts = Receipts(webhooks, Api(stack.routes, functions), clock.now, sendgrid, doubles)
-        yield RunningStack(stack, functions, queues, sendgrid, doubles, receipts, runtime.engine, environment)
+        yield RunningStack(
+            stack, functions, queues, sendgrid, doubles, receipts, channels, runtime.engine, environment
+        )

@@ -10,6 +10,7 @@ from threading import Event, Thread
 
 from local.clock import SystemClock
 from local.demo import mailbox_messages
+from local.doubles.received import ReceivedNotice
 from local.http import Api, HttpServer
 from local.lambda_runtime import FunctionError
 from local.mailbox import write_mailbox
@@ -32,7 +33,9 @@ def up(postgres: Postgres, home: Path, port: int) -> Iterator[str]:
     """Runs from `with` to the end of its block; gives the URL of the API."""
     stop = Event()
     mailbox = home / "up-mailbox"
-    with running(postgres, DATABASE, mail=home / "up-mail.sqlite", clock=SystemClock()) as stack:
+    # One channel of operators: both would show everything twice.
+    ops = {"slack": lambda: None}
+    with running(postgres, DATABASE, mail=home / "up-mail.sqlite", clock=SystemClock(), ops=ops) as stack:
         _write_mailbox(stack, mailbox)
         environment = home / ENVIRONMENT
         environment.write_text(json.dumps(dict(stack.environment)), encoding="utf-8")
@@ -83,11 +86,15 @@ def _tell_receipts(stack: RunningStack, stop: Event) -> None:
 def _keep_mailbox(stack: RunningStack, mailbox: Path, stop: Event) -> None:
     written = -1
     while not stop.wait(MAILBOX_SECONDS):
-        count = len(stack.sendgrid.messages())
+        count = len(stack.sendgrid.messages()) + len(_notices(stack))
         if count != written:
             written = count
             _write_mailbox(stack, mailbox)
 
 
 def _write_mailbox(stack: RunningStack, mailbox: Path) -> None:
-    write_mailbox(mailbox_messages(stack.engine, stack.sendgrid.messages()), mailbox)
+    write_mailbox(mailbox_messages(stack.engine, stack.sendgrid.messages()), mailbox, _notices(stack))
+
+
+def _notices(stack: RunningStack) -> list[ReceivedNotice]:
+    return [notice for channel in stack.ops.values() for notice in channel.messages()]

@@ -1,10 +1,12 @@
-"""Every hour and after each deploy: what got stuck or came too late, set right."""
+"""Every hour and after each deploy: what got stuck or came too late, set right; operators told of what was given up."""
 
 from datetime import datetime
 from typing import Any
 
 from nolapse.delivery.catch_up import catch_up
+from nolapse.delivery.ops import gather, tell
 from nolapse.runtime.bootstrap import Runtime
+from nolapse.runtime.observability import logger
 from nolapse.runtime.runs import Counts, recorded
 
 
@@ -13,4 +15,10 @@ def handler(event: dict[str, Any], context: Any) -> Counts:
 
 
 def run(runtime: Runtime, now: datetime) -> Counts:
-    return catch_up(runtime.engine, runtime.outlets, runtime.late_policy, now=now)
+    counts = catch_up(runtime.engine, runtime.outlets, runtime.late_policy, now=now)
+    ops = runtime.ops
+    counts.update(given_up=0, instead=0)
+    for told in gather(runtime.engine, [provider.name for provider in ops], now=now):
+        logger().warning("ops.told", tenant=told.tenant, kind=told.kind, count=told.total)
+        counts[told.kind.lower()] += told.total
+    return counts | tell(runtime.engine, ops, now=now)

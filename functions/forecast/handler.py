@@ -19,6 +19,8 @@ def run(runtime: Runtime, now: datetime) -> Counts:
     capacity = {
         "EMAIL": min(limits.scan_limit, limits.email_per_minute),
         "SMS": min(limits.scan_limit, limits.sms_per_minute),
+        "WHATSAPP": min(limits.scan_limit, limits.whatsapp_per_minute),
+        "WEBHOOK": min(limits.scan_limit, limits.webhook_per_minute),
     }
     found = forecast(runtime.engine, now=now, capacity=capacity)
     for channel, misfit in found.misfits:

@@ -113,6 +113,40 @@ def test_maintenance_is_over_before_reconcile_begins() -> None:
     assert maintenance.at + timeout < reconcile.at
 
 
+def test_a_deploy_of_this_stack_and_of_no_other_runs_catch_up_and_loses_no_run() -> None:
+    ((function, _, rule),) = events("EventBridgeRule")
+    assert function == "CatchUpFunction"
+    pattern = dict(rule["Pattern"])
+    detail = pattern.pop("detail")
+    assert pattern == {
+        "source": ["aws.cloudformation"],
+        "detail-type": ["CloudFormation Stack Status Change"],
+    }
+    assert detail == {
+        "stack-id": [{"Ref": "AWS::StackId"}],
+        "status-details": {"status": ["CREATE_COMPLETE", "UPDATE_COMPLETE"]},
+    }
+    assert rule["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    dead_letters = get_att(rule["DeadLetterConfig"]["Arn"])
+    # A rule has no role of its own: the queue lets it in, and no other one.
+    (policy,) = (p for _, p in TEMPLATE.resources("AWS::SQS::QueuePolicy"))
+    (allowed,) = statements(policy)
+    assert (policy["Queues"], get_att(allowed["Resource"])) == ([{"Ref": dead_letters}], dead_letters)
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allowed["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["CatchUpFunctionDeployed", "Arn"]}}
+    }
+
+
+def test_the_event_of_a_deploy_is_one_that_the_rule_lets_through() -> None:
+    ((_, name, rule),) = events("EventBridgeRule")
+    event = json.loads((ROOT / "events" / event_file("CatchUpFunction", name)).read_text())
+    assert event["source"] in rule["Pattern"]["source"]
+    assert event["detail-type"] in rule["Pattern"]["detail-type"]
+    assert event["detail"]["status-details"]["status"] in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+    assert event["resources"] == [event["detail"]["stack-id"]]
+
+
 @pytest.mark.parametrize("function", sorted({f for kind in ("ScheduleV2", "S3") for f, _, _ in events(kind)}))
 def test_what_an_asynchronous_invocation_gives_up_on_is_kept(function: str) -> None:
     on_failure = FUNCTIONS[function]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]

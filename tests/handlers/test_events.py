@@ -18,6 +18,7 @@ FUNCTIONS = {
     "api_ready": "ApiFunction",
     "api_unsubscribe": "ApiFunction",
     "api_unsubscribe_page": "ApiFunction",
+    "catch_up_deployed": "CatchUpFunction",
     "catch_up_hourly": "CatchUpFunction",
     "dispatch_queued": "DispatchEmailFunction",
     "forecast_nightly": "ForecastFunction",
@@ -58,8 +59,9 @@ def test_an_empty_base(delivery: Delivery, event: str, answer: Any) -> None:
     assert delivery.running.functions.invoke(FUNCTIONS[event], load(event)) == answer
 
 
-def test_catch_up_of_an_empty_base_finds_nothing(delivery: Delivery) -> None:
-    counts = delivery.running.functions.invoke("CatchUpFunction", load("catch_up_hourly"))
+@pytest.mark.parametrize("event", ["catch_up_hourly", "catch_up_deployed"])
+def test_catch_up_of_an_empty_base_finds_nothing(delivery: Delivery, event: str) -> None:
+    counts = delivery.running.functions.invoke("CatchUpFunction", load(event))
 
     assert set(counts.values()) == {0}
 

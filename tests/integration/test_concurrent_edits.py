@@ -1,16 +1,20 @@
 """Edits, planning runs and claims at the same instant, each on its own connection, end in one consistent schedule."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from nolapse.api.acknowledge import record
+from nolapse.domain.answers import Answer
+from nolapse.domain.links import NotificationLink
 from nolapse.planning.plan import bounds, plan
 from nolapse.planning.reconcile import reconcile
 from nolapse.storage.engine import transaction
@@ -31,6 +35,9 @@ INSERT INTO licenses (tenant_id, clinician_id, license_type, state, license_numb
 VALUES (:tenant, :clinician, 'RN', 'NY', 'RN-1', '2027-06-30')
 ON CONFLICT (tenant_id, license_number, license_type, state) DO UPDATE SET expires_on = excluded.expires_on
 """)
+MOVE = text(
+    "UPDATE licenses SET expires_on = expires_on + CAST(:days AS integer) WHERE clinician_id = :clinician"
+)
 ZONE = text("UPDATE clinicians SET timezone = :zone WHERE clinician_id = :clinician")
 SCHEDULE = text("""
 SELECT idempotency_key, clinician_id, subject_id, event, occurrence, scheduled_at, window_end, status
@@ -200,3 +207,75 @@ def test_a_row_whose_zone_changes_is_not_claimed_beside_it(register: Register, e
             statement("claim_due"), {"now": opens + timedelta(minutes=1), "limit": 10}
         ).all()
     assert claimed == []
+
+
+def test_answers_and_replans_of_one_licence_at_once_never_wait_for_one_another_for_ever(
+    register: Register, engines: list[Engine]
+) -> None:
+    """Both change many rows of the licence, in months apart, and then write the audit log."""
+    events = [f"STEP_{number}" for number in range(24)]
+    steps = [
+        {"event": event, "days": -14 * (len(events) - number), "template": "primary", "channels": ["EMAIL"],
+         "recipients": ["HOLDER"]}
+        for number, event in enumerate(events)
+    ]  # fmt: skip
+    with register.database.owner.begin() as connection:
+        connection.execute(
+            text("UPDATE policy_version SET steps = CAST(:steps AS jsonb)"), {"steps": json.dumps(steps)}
+        )
+    tenant = register.tenant()
+    people = [register.clinician(tenant, f"person {number}") for number in range(12)]
+    for number, clinician in enumerate(people):
+        register.license(tenant, clinician, date(2027, 9, 30), number=f"RN-{number}")
+    register.plan(tenant_id=tenant)
+    api = register.database.api
+
+    def answer(key: bytes, scheduled_at: datetime) -> bool:
+        return record(api, NotificationLink(tenant, key, scheduled_at, NOW), Answer.RENEWED, NOW)
+
+    def move(clinician: UUID, days: int) -> None:
+        with transaction(engines[days % len(engines)], "api") as connection:
+            connection.execute(MOVE, {"clinician": clinician, "days": days})
+            plan(connection, LIMITS, clinician_ids=[clinician])
+
+    for days, clinician in enumerate(people, start=1):
+        links = register.rows(
+            "SELECT idempotency_key, scheduled_at FROM notification_schedule"
+            " WHERE clinician_id = :clinician AND status = 'PENDING' ORDER BY scheduled_at LIMIT 3",
+            clinician=clinician,
+        )
+        at_once(
+            [lambda key=bytes(key), at=at: answer(key, at) for key, at in links]
+            + [lambda who=clinician, days=days: move(who, days) for _ in range(3)]
+        )
+
+    # The new date calls for its own, whatever was said of the old one.
+    assert register.rows(
+        "SELECT count(*), count(DISTINCT clinician_id) FROM notification_schedule"
+        " JOIN licenses USING (license_id, clinician_id)"
+        " WHERE occasion_date = expires_on AND notification_schedule.status = 'PENDING'"
+    ) == [(len(events) * len(people), len(people))]  # fmt: skip
+
+
+def test_an_answer_waits_for_a_replan_before_it_touches_a_row(register: Register) -> None:
+    """The replan has one row of the licence and then wants another: an answer between them would be a deadlock."""
+    licensed(register, 1)
+    register.plan()
+    ((tenant,),) = register.rows("SELECT tenant_id FROM tenants")
+    first, second, *_ = register.rows(
+        "SELECT idempotency_key, scheduled_at FROM notification_schedule ORDER BY scheduled_at"
+    )
+    link = NotificationLink(tenant, bytes(first[0]), first[1], NOW)
+    touch = text("UPDATE notification_schedule SET updated_at = :now WHERE idempotency_key = :key")
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(register.database.engine, "api") as connection:
+            connection.execute(statement("lock_planning"), {"tenant_id": tenant, "clinician_ids": None})
+            connection.execute(touch, {"now": NOW, "key": second[0]})
+            answered = pool.submit(record, register.database.api, link, Answer.RENEWED, NOW)
+            while register.rows(blocked) == [(0,)]:
+                assert not answered.done()
+                time.sleep(0.01)
+            connection.execute(touch, {"now": NOW, "key": first[0]})
+        assert answered.result(timeout=30) is True
+    assert register.statuses() == {"PRIMARY": "SUPPRESSED", "SECONDARY": "SUPPRESSED", "PAST_DUE": "PENDING"}

@@ -20,6 +20,7 @@ REFUSED = {
     "clinicians_full_name_check": "UPDATE clinicians SET full_name = ''",
     "clinicians_email_check": "UPDATE clinicians SET email = 'nobody'",
     "clinicians_phone_check": "UPDATE clinicians SET phone = '555-0100'",
+    "clinicians_whatsapp_check": "UPDATE clinicians SET whatsapp = '555-0100'",
     "clinicians_timezone_check": "UPDATE clinicians SET timezone = ''",
     "clinicians_status_check": "UPDATE clinicians SET status = 'LOST'",
     "clinicians_check": "UPDATE clinicians SET supervisor_id = clinician_id",
@@ -86,6 +87,13 @@ REFUSED = {
     "a_channel_is_tried": "UPDATE notification_schedule SET channel_position = 2",
     "retries_are_counted": "UPDATE notification_schedule SET retry_count = -1",
     "tenants_at_least_once_check": "UPDATE tenants SET at_least_once = '{PIGEON}'",
+    "tenant_webhooks_url_check": "UPDATE tenant_webhooks SET url = 'ftp://clinic.test'",
+    "ops_notices_kind_check": "UPDATE ops_notices SET kind = 'GOSSIP'",
+    "ops_notices_provider_check": "UPDATE ops_notices SET provider = ''",
+    "ops_notices_counts_check": "UPDATE ops_notices SET counts = '{}'",
+    "ops_notices_attempts_check": "UPDATE ops_notices SET attempts = -1",
+    "ops_notices_outcome_check": "UPDATE ops_notices SET outcome = 'LOST'",
+    "ops_cursor_alone_check": "UPDATE ops_cursor SET alone = false",
     "provider_circuit_provider_check": "UPDATE provider_circuit SET provider = ''",
     "provider_circuit_state_check": "UPDATE provider_circuit SET state = 'BROKEN', retry_at = now()",
     "provider_circuit_failures_check": "UPDATE provider_circuit SET failures = -1",
@@ -156,6 +164,17 @@ def one_of_each(register: Register) -> Register:
     register.execute(
         "INSERT INTO provider_receipts (at, taken_at, provider, event_id, kind, provider_message_id)"
         " VALUES (:now, :now, 'sendgrid', 'e', 'DELIVERED', 'm')",
+        now=NOW,
+    )
+    register.execute(
+        "INSERT INTO tenant_webhooks VALUES (:tenant, 'https://clinic.test', NULL, :now)",
+        tenant=tenant,
+        now=NOW,
+    )
+    register.execute(
+        "INSERT INTO ops_notices (tenant_id, kind, provider, until_seq, counts, created_at)"
+        " VALUES (:tenant, 'GIVEN_UP', 'slack', 1, '[]', :now)",
+        tenant=tenant,
         now=NOW,
     )
     register.execute("INSERT INTO provider_circuit (provider, changed_at) VALUES ('sendgrid', :now)", now=NOW)

@@ -181,3 +181,77 @@ class TestSuppressions:
         assert "by texting START" in operator.run("suppressions", "lift", suppression, status=1)
 
         assert operator.register.rows("SELECT in_force FROM suppressions") == [(True,)]
+
+
+class TestLinks:
+    def test_one_person_s_are_revoked(self, operator: Operator) -> None:
+        tenant = operator.register.tenant()
+        ada = operator.register.clinician(tenant, "ada")
+        operator.register.clinician(tenant, "grace")
+
+        said = operator.run("links", "revoke", "--tenant", "clinic", "--person", "ada", "--as", "linus")
+
+        assert said == "✓ links to 1 person are dead\n"
+        assert operator.register.rows(
+            "SELECT external_id, links_revoked_at IS NOT NULL FROM clinicians ORDER BY external_id"
+        ) == [("ada", True), ("grace", False)]
+        assert operator.register.rows("SELECT actor, action, subject, tenant_id FROM audit_log") == [
+            ("linus", "links.revoked", f"clinician:{ada}", tenant)
+        ]
+
+    def test_everybody_s_after_a_question(self, operator: Operator) -> None:
+        tenant = operator.register.tenant()
+        other = operator.register.tenant("another")
+        for name, whose in (("ada", tenant), ("grace", tenant), ("linus", other)):
+            operator.register.clinician(whose, name)
+
+        operator.run("links", "revoke", "--tenant", "clinic", answer="n\n", status=1)
+        assert operator.register.rows("SELECT count(links_revoked_at) FROM clinicians") == [(0,)]
+        assert "links to 2 people are dead" in operator.run(
+            "links", "revoke", "--tenant", "clinic", answer="y\n"
+        )
+        assert operator.register.rows(
+            "SELECT external_id FROM clinicians WHERE links_revoked_at IS NULL"
+        ) == [("linus",)]
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            (["--tenant", "clinic", "--person", "nobody"], "'clinic' has nobody called 'nobody'"),
+            (["--tenant", "nowhere", "--yes"], "'nowhere' has nobody, or is no tenant"),
+        ],
+    )
+    def test_nobody_there(self, operator: Operator, arguments: list[str], why: str) -> None:
+        operator.register.clinician(operator.register.tenant())
+        assert why in operator.run("links", "revoke", *arguments, status=1)
+
+
+class TestWebhook:
+    def test_set_and_removed_and_audited(self, operator: Operator) -> None:
+        tenant = operator.register.tenant()
+        said = operator.run(
+            "webhook", "set", "https://clinic.test/hook", "--tenant", "clinic", "--as", "grace"
+        )
+        assert f"STACK/webhooks/{tenant}" in said
+        operator.register.execute("UPDATE tenant_webhooks SET disabled_at = now()")
+        operator.run("webhook", "set", "https://clinic.test/other", "--tenant", "clinic")
+        assert operator.register.rows("SELECT url, disabled_at FROM tenant_webhooks") == [
+            ("https://clinic.test/other", None)
+        ]
+        operator.run("webhook", "remove", "--tenant", "clinic", "--as", "linus")
+        assert operator.register.rows("SELECT * FROM tenant_webhooks") == []
+        assert [
+            action
+            for (action,) in operator.register.rows("SELECT action FROM audit_log ORDER BY seq")
+        ] == ["webhook.set", "webhook.set", "webhook.removed"]  # fmt: skip
+        assert operator.last_actor() == "linus"
+
+    @pytest.mark.parametrize(
+        "url", ["http://clinic.test/", "https://u:p@clinic.test/", "clinic.test", "https:///x"]
+    )
+    def test_what_is_no_address(self, operator: Operator, url: str) -> None:
+        operator.register.tenant()
+        assert "https://HOST/PATH" in operator.run("webhook", "set", url, "--tenant", "clinic", status=1)
+
+    def test_no_tenant(self, operator: Operator) -> None:
+        assert "'clinic' is no tenant" in operator.run("webhook", "remove", "--tenant", "clinic", status=1)

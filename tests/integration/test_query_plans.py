@@ -45,6 +45,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "put_off": {
         "keys": KEYS, "times": TIMES, "positions": [1] * 10, "untils": TIMES, "reasons": [None] * 10,
+        "notes": [None] * 10,
     },
     "record_verdicts": VERDICTS,
     "mark_late": {"late_since": NOW - LOOKBACK},

@@ -63,6 +63,16 @@ def two_tenants(register: Register) -> tuple[UUID, UUID]:
         " SELECT tenant_id, 'r.csv', sha256('x'), 'RUNNING', '{}', :now FROM tenants",
         now=NOW,
     )
+    register.execute(
+        "INSERT INTO tenant_webhooks (tenant_id, url, updated_at)"
+        " SELECT tenant_id, 'https://x.test', :now FROM tenants",
+        now=NOW,
+    )
+    register.execute(
+        "INSERT INTO ops_notices (tenant_id, kind, provider, until_seq, counts, created_at)"
+        " SELECT tenant_id, 'GIVEN_UP', 'slack', 1, '[]', :now FROM tenants",
+        now=NOW,
+    )
     acknowledge(register)
     suppress(register)
     return mine, other

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from local.doubles.received import ReceivedNotice
 from local.mailbox import MailboxMessage, summarize, write_mailbox
 from local.mailbox_charts import PLOT_HEIGHT, PLOT_WIDTH, Series, messages_per_day, messages_per_hour
 
@@ -93,6 +94,16 @@ def test_times_are_the_recipients_own(tmp_path: Path) -> None:
     assert "Jul 01, 08:00 to 12:00" in message.text
 
 
+def test_what_operators_were_told_is_a_page_of_its_own(tmp_path: Path) -> None:
+    notice = ReceivedNotice("clinic: 2 reminders given up", "Put the cause right.", {"SECONDARY": "2"}, None,
+                            MESSAGE.sent_at, {})  # fmt: skip
+    assert "Operators (1)" in Page(write_mailbox([MESSAGE], tmp_path, [notice])).text
+    page = Page(tmp_path / "operators.html")
+    for shown in ("clinic: 2 reminders given up", "Put the cause right.", "SECONDARY"):
+        assert shown in page.text
+    assert "Operators" not in Page(write_mailbox([MESSAGE], tmp_path)).text
+
+
 def test_a_text_message_is_shown_as_a_phone_does(tmp_path: Path) -> None:
     write_mailbox([replace(MESSAGE, channel="SMS", subject="", html="", recipient="+15550100001")], tmp_path)
     page = Page(tmp_path / "messages/00001.html")
@@ -153,8 +164,11 @@ def test_a_hostile_message_stays_text(tmp_path: Path, channel: str) -> None:
             ("tenant", "recipient", "subject", "html", "text", "event", "license_label"), HOSTILE
         ),
     )
-    write_mailbox([hostile], tmp_path)
-    pages = [tmp_path / "index.html", tmp_path / "overview.html", tmp_path / "messages/00001.html"]
+    notice = ReceivedNotice(HOSTILE, HOSTILE, {HOSTILE: HOSTILE}, None, MESSAGE.sent_at, {})
+    write_mailbox([hostile], tmp_path, [notice])
+    pages = [
+        tmp_path / name for name in ("index.html", "overview.html", "operators.html", "messages/00001.html")
+    ]
     assert sorted(path for path in tmp_path.rglob("*.html")) == sorted(pages)
     for path in pages:
         page = Page(path)

@@ -24,6 +24,7 @@ from nolapse.domain.states import TRANSITIONS, Status
 
 NOW = datetime(2026, 10, 26, 12, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=1)
+CLOSES = NOW + timedelta(hours=4)
 MAIL = ("EMAIL", ["graph", "sendgrid"])
 SMS = ("SMS", ["twilio-sms"])
 GRAPH, SENDGRID, TWILIO = Way(1, "EMAIL", "graph"), Way(1, "EMAIL", "sendgrid"), Way(2, "SMS", "twilio-sms")
@@ -41,7 +42,7 @@ times = st.sampled_from([NOW, NOW - timedelta(hours=1), SOON, None])
 
 def plan(*channels: tuple[str, Sequence[str]], **ready: datetime | None) -> Plan:
     """All are ready but those named, by provider."""
-    return Plan(channels, lambda _, provider: ready.get(provider.replace("-", "_"), NOW), NOW)
+    return Plan(channels, lambda _, provider: ready.get(provider.replace("-", "_"), NOW), NOW, CLOSES)
 
 
 def verdict(outcome: Outcome, made: Plan, way: Way, retry_count: int = 0, late: bool = False) -> Verdict:

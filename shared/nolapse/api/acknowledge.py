@@ -84,7 +84,7 @@ def add_routes(
 def record(engine: Engine, link: NotificationLink, answer: Answer, now: datetime) -> bool:
     """False where nothing is left to say, or the same was said last: an answer repeated is one answer."""
     with tenant_transaction(engine, ACTOR, link.tenant_id) as connection:
-        connection.execute(statement("lock_answer"), {"key": link.key})
+        connection.execute(statement("lock_answer"), {"tenant_id": link.tenant_id, "key": link.key})
         row = _find(connection, link)
         if not row.is_open or row.answer == answer:
             return False

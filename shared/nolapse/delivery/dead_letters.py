@@ -5,11 +5,13 @@ It may be cut off at any point and begun again: a row is returned before its let
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
@@ -47,13 +49,17 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """`about` is a notification; `arn` the function whose run was lost; neither: not sealed by us, and no lost run."""
+    """`about` is a notification; `arn` the function whose run was lost; neither: not sealed by us, and no lost run.
+
+    `register`: tenant and file of a lost import, which only an import of the same file makes up for.
+    """
 
     message_id: str
     receipt: str
     sent_at: datetime
     about: QueuedNotification | None = None
     arn: str | None = None
+    register: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,8 @@ class DeadLetterQueue:
             arn = _lost_run(message)
         else:
             arn = None
-        return Letter(message["MessageId"], message["ReceiptHandle"], sent_at, about, arn)
+        register = _lost_register(message["Body"]) if arn else None
+        return Letter(message["MessageId"], message["ReceiptHandle"], sent_at, about, arn, register)
 
 
 def _lost_run(message: Mapping[str, Any]) -> str | None:
@@ -151,6 +158,16 @@ def _lost_run(message: Mapping[str, Any]) -> str | None:
         return str(json.loads(message["Body"])["requestContext"]["functionArn"])
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _lost_register(body: str) -> tuple[str, str] | None:
+    """Of an event of S3 that named one object: incoming/TENANT/FILE, URL-encoded."""
+    try:
+        (record,) = json.loads(body)["requestPayload"]["Records"]
+        _incoming, tenant, name = unquote_plus(record["s3"]["object"]["key"]).split("/", 2)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return tenant, PurePosixPath(name).name
 
 
 def _tens(letters: Sequence[Letter]) -> Iterator[Sequence[Letter]]:
@@ -189,17 +206,36 @@ def redrive(
 
 
 def purge(
-    engine: Engine, queue: DeadLetterQueue, *, who: str, now: datetime, most: int, per_second: int
+    engine: Engine,
+    queue: DeadLetterQueue,
+    listed: Collection[str],
+    *,
+    who: str,
+    now: datetime,
+    most: int,
+    per_second: int,
 ) -> list[Finding]:
-    """Every letter is deleted, forged ones too. Rows stay as they are: catch-up heals those that are still QUEUED."""
-    pace, found = Throttle(per_second), list[Finding]()
-    for letters in queue.batches(most, now):
-        pace.take(len(letters))
-        with transaction(engine, who) as connection:
-            judged = _judged(connection, queue, letters)
-            _audit(connection, "dlq.purged", judged, now)
-        queue.delete(letters)
-        found += judged
+    """The `listed` letters, by their message ids, are deleted, forged ones too; what came since stays.
+
+    Rows stay as they are: catch-up heals those that are still QUEUED. `most` letters are looked at.
+    """
+    pace, found, others = Throttle(per_second), list[Finding](), list[Letter]()
+    wanted = set(listed)
+    try:
+        for letters in queue.batches(most, now):
+            doomed = [each for each in letters if each.message_id in wanted]
+            others += [each for each in letters if each.message_id not in wanted]
+            pace.take(len(doomed))
+            with transaction(engine, who) as connection:
+                judged = _judged(connection, queue, doomed)
+                _audit(connection, "dlq.purged", judged, now)
+            queue.delete(doomed)
+            found += judged
+            wanted -= {each.message_id for each in doomed}
+            if not wanted:
+                break
+    finally:
+        queue.show(others)
     return found
 
 
@@ -211,6 +247,8 @@ def _judged(connection: Connection, queue: DeadLetterQueue, letters: Sequence[Le
             "times": [each.about.scheduled_at if each.about else None for each in letters],
             "arns": [each.arn for each in letters],
             "sent": [each.sent_at for each in letters],
+            "tenants": [each.register[0] if each.register else None for each in letters],
+            "files": [each.register[1] if each.register else None for each in letters],
         },
     ).all()
     return [_finding(queue.name, letter, row) for letter, row in zip(letters, rows, strict=True)]

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,31 +19,37 @@ from nolapse.delivery.attempts import record
 from nolapse.delivery.circuits import Circuits
 from nolapse.delivery.compose import Composed, Sender, address, compose
 from nolapse.delivery.outlets import Outlets
-from nolapse.delivery.pace import DAY, MINUTE, Limit, take_pace
+from nolapse.delivery.pace import DAY, MINUTE, Limit, Paced, take_pace
 from nolapse.delivery.queue import QueuedNotification
-from nolapse.domain.calendar import next_allowed
-from nolapse.domain.outcomes import Outcome
+from nolapse.delivery.quiet_hours import weeks_for
+from nolapse.domain.outcomes import Outcome, Rejected
+from nolapse.domain.quiet_hours import Hours, next_open
 from nolapse.domain.routing import NoWay, Plan, Verdict, Wait, Way, judge, waiting
 from nolapse.domain.states import Status
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 
 UNREACHABLE = "no channel reaches this person"
+# What rings a phone keeps quiet hours.
+TEXTS = frozenset({"SMS", "WHATSAPP"})
+TENANT_WEBHOOK = "tenant-webhook"
+GONE = Rejected(f"{TENANT_WEBHOOK}:410")
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchRules:
     """`timeout`: how long one exchange may take; `tries`: how many of them a run has time for; `lease`: how long an
-    attempt is this run's. SMS leave outside [sms_quiet_from, sms_quiet_until) only. `per_person_day` bounds what one
-    person gets in a day, doses aside.
+    attempt is this run's. Texts (SMS, WhatsApp) leave within `text_hours` of the recipient, and of the law where they
+    hold licences. `per_person_day` bounds what one person gets in a day, doses aside; `per_tenant_minute` what a
+    tenant's people get in a minute.
     """
 
     timeout: timedelta
     tries: int
     lease: timedelta
-    sms_quiet_from: time
-    sms_quiet_until: time
+    text_hours: Hours
     per_person_day: int
+    per_tenant_minute: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +127,15 @@ class _Run:
         put_off = [each for each in found if not isinstance(each, Ready)]
         with transaction(self._engine, "dispatch") as connection:
             denied = self._pace(connection, ready)
+            notes = {key: paced.reason for key, paced in denied.items()}
             put_off += [
-                (each.row, Wait(each.way.position, denied[each.key])) for each in ready if each.key in denied
+                (each.row, Wait(each.way.position, denied[each.key].until))
+                for each in ready
+                if each.key in denied
             ]
-            self.counts["paced"] += len(denied)
+            self._count_paced(denied)
             self.counts["put_off"] += len(put_off) - len(denied)
-            self._put_off(connection, put_off)
+            self._put_off(connection, put_off, notes)
             return self._claim(connection, [each for each in ready if each.key not in denied])
 
     def send(self, attempts: Attempts) -> Mapping[UUID, Outcome]:
@@ -145,8 +154,14 @@ class _Run:
         with transaction(self._engine, "dispatch") as connection:
             self._circuits.report(
                 connection,
-                [(attempts[each].way.provider, outcome) for each, outcome in outcomes.items()],
+                [
+                    (_circuit(attempts[each].row, attempts[each].way.provider), outcome)
+                    for each, outcome in outcomes.items()
+                ],
                 self._now,
+            )
+            self._disable_webhooks(
+                connection, [attempts[each] for each, outcome in outcomes.items() if outcome == GONE]
             )
             going_on = {
                 attempt: self._onward(attempts[attempt], verdict)
@@ -154,11 +169,14 @@ class _Run:
                 if verdict.way is not None
             }
             denied = self._pace(connection, list(going_on.values()))
+            self._count_paced(denied)
             for attempt, ready in going_on.items():
                 if tried >= self._rules.tries or ready.row.send_by <= self._answer_by(tried + 1):
                     judged[attempt] = self._later(ready, judged[attempt], self._now)
                 elif ready.key in denied:
-                    judged[attempt] = self._later(ready, judged[attempt], denied[ready.key])
+                    paced = denied[ready.key]
+                    later = self._later(ready, judged[attempt], paced.until)
+                    judged[attempt] = replace(later, reason=paced.reason)
             rows = record(connection, list(judged.items()), self._now)
             recorded = {row.attempt_id for row in rows}
             self.counts.update(row.outcome.lower() for row in rows)
@@ -177,6 +195,7 @@ class _Run:
             self._outlets.plan(row.channels),
             lambda channel, provider: self._ready_at(row, channel, provider),
             self._now,
+            row.send_by,
         )
         way = plan.first(row.channel_position)
         if not isinstance(way, Way):
@@ -198,7 +217,7 @@ class _Run:
 
     def _take(self, row: Any, way: Way) -> str:
         """In whose name it goes: the same for every try of one notification, and all in turn."""
-        self._circuits.use(way.provider, self._now)
+        self._circuits.use(_circuit(row, way.provider), self._now)
         senders = self._outlets.find(way.channel, way.provider).senders
         index: int = row.idempotency_key[0] % len(senders)
         return senders[index]
@@ -206,17 +225,28 @@ class _Run:
     def _ready_at(self, row: Any, channel: str, provider: str) -> datetime | None:
         if address(row, channel) is None or channel in row.suppressed:
             return None
-        opens = self._circuits.ready_at(provider, self._now)
-        if channel == "SMS":
-            rules = self._rules
-            opens = next_allowed(opens, row.zone, rules.sms_quiet_from, rules.sms_quiet_until).start
-        return opens
+        opens = self._circuits.ready_at(_circuit(row, provider), self._now)
+        if channel not in TEXTS:
+            return opens
+        window = next_open(opens, row.zone, weeks_for(row.states, self._rules.text_hours))
+        return window.start if window else None
 
     def _later(self, ready: Ready, verdict: Verdict, until: datetime) -> Verdict:
         """There is a way, and no time or no room for it now."""
         return replace(verdict, status=waiting(ready.row.late), next_attempt_at=until, way=None)
 
-    def _pace(self, connection: Connection, ready: Sequence[Ready]) -> dict[bytes, datetime]:
+    def _disable_webhooks(self, connection: Connection, gone: Sequence[Ready]) -> None:
+        """By the specification: a receiver that is gone is not knocked at again until somebody says so."""
+        if gone:
+            tenants = sorted({str(ready.row.tenant_id) for ready in gone})
+            connection.execute(statement("disable_webhooks"), {"tenants": tenants, "now": self._now})
+            self.counts["webhooks_disabled"] += len(tenants)
+
+    def _count_paced(self, held: Mapping[bytes, Paced]) -> None:
+        self.counts["paced"] += len(held)
+        self.counts.update(f"paced_by_{paced.kind}" for paced in held.values())
+
+    def _pace(self, connection: Connection, ready: Sequence[Ready]) -> dict[bytes, Paced]:
         by_deadline = sorted(ready, key=lambda each: each.row.send_by)
         return take_pace(connection, {each.key: list(self._limits(each)) for each in by_deadline}, self._now)
 
@@ -225,10 +255,16 @@ class _Run:
         outlet = self._outlets.find(way.channel, way.provider)
         yield Limit(f"sender:{way.provider}:{ready.sender}", outlet.per_minute, MINUTE)
         yield Limit(f"channel:{way.channel}", self._outlets.per_minute[way.channel], MINUTE)
+        yield Limit(f"tenant:{ready.row.tenant_id}", self._rules.per_tenant_minute, MINUTE)
         if not ready.row.perishable and ready.row.attempt_count == 0:
             yield Limit(f"person:{ready.row.clinician_id}", self._rules.per_person_day, DAY)
 
-    def _put_off(self, connection: Connection, put_off: Sequence[tuple[Any, Wait | NoWay | str]]) -> None:
+    def _put_off(
+        self,
+        connection: Connection,
+        put_off: Sequence[tuple[Any, Wait | NoWay | str]],
+        notes: Mapping[bytes, str],
+    ) -> None:
         if not put_off:
             return
         self.counts["deferred"] += sum(not isinstance(how, Wait) for _, how in put_off)
@@ -244,6 +280,7 @@ class _Run:
                     None if wait else _unreachable(row) if isinstance(how, NoWay) else how
                     for row, wait, how in waits
                 ],
+                "notes": [notes.get(bytes(row.idempotency_key)) for row, _, _ in waits],
                 "now": self._now,
             },
         )
@@ -290,3 +327,8 @@ class _Run:
 def _unreachable(row: Any) -> str:
     suppressed = [channel for channel in row.channels if channel in row.suppressed]
     return f"{UNREACHABLE}: {', '.join(suppressed)} suppressed" if suppressed else UNREACHABLE
+
+
+def _circuit(row: Any, provider: str) -> str:
+    """Tenants' endpoints are as many providers: one that is down says nothing of another's."""
+    return f"{provider}:{row.tenant}" if provider == TENANT_WEBHOOK else provider

@@ -1,4 +1,4 @@
-"""How fast one may send: per sender, per channel and per person, counted in PostgreSQL for all dispatchers at once.
+"""How fast one may send: per sender, channel, tenant and person, counted in PostgreSQL for all dispatchers at once.
 
 What is over a limit is put off to the next slot of time, never dropped.
 """
@@ -18,7 +18,7 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `most` messages of `subject` in each slot of `length`."""
+    """At most `most` messages of `subject` (`kind:whose`) in each slot of `length`."""
 
     subject: str
     most: int
@@ -28,10 +28,25 @@ class Limit:
         return now - (now - EPOCH) % self.length
 
 
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """Held back: no room before `until`, by the limit of this kind that takes longest."""
+
+    kind: str
+    until: datetime
+
+    @property
+    def reason(self) -> str:
+        return f"paced: {self.kind}"
+
+
 def take_pace(
     connection: Connection, wishes: Mapping[bytes, Iterable[Limit]], now: datetime
-) -> dict[bytes, datetime]:
-    """The wishes that some limit has no room for, each with when to ask again; in the order given, the first first."""
+) -> dict[bytes, Paced]:
+    """The wishes that some limit has no room for; in the order given, the first first.
+
+    What is held back by one limit leaves its room under the others to those behind it.
+    """
     limits = {limit.subject: limit for wanted in wishes.values() for limit in wanted}
     if not limits:
         return {}
@@ -47,11 +62,13 @@ def take_pace(
         },
     )
     left = Counter({row.subject: row.granted for row in rows})
-    denied: dict[bytes, datetime] = {}
+    held: dict[bytes, Paced] = {}
     for key, wanted in wishes.items():
         over = [limit for limit in wanted if left[limit.subject] <= 0]
         if over:
-            denied[key] = max(limit.slot(now) + limit.length for limit in over)
+            last = max(over, key=lambda limit: limit.slot(now) + limit.length)
+            held[key] = Paced(last.subject.partition(":")[0], last.slot(now) + last.length)
+            continue
         for limit in wanted:
             left[limit.subject] -= 1
-    return denied
+    return held

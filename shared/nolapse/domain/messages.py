@@ -72,8 +72,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """An event on its way to a tenant's own system. `key` stays the same in every try: the receiver dedupes."""
+    """An event on its way to a tenant's own system. `key` stays the same in every try: the receiver dedupes.
 
+    `tenant` is an id, by which the secrets that sign are found.
+    """
+
+    tenant: str
     url: str
     key: str
     at: datetime

@@ -74,19 +74,26 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What may be tried for one notification: `channels` in order, each with its providers in order."""
+    """What may be tried for one notification until `deadline`: `channels` in order, each with its providers."""
 
     channels: Sequence[tuple[str, Sequence[str]]]
     ready: Ready
     now: datetime
+    deadline: datetime
 
     def first(self, position: int) -> Next:
-        """From a channel on: the first provider that is ready, or how long to wait for one, or the next channel."""
+        """From a channel on: the first provider that is ready, or how long to wait for one, or the next channel.
+
+        A wait beyond the deadline is only for where no channel is better: its window passes, and it becomes late.
+        """
+        too_late: Next = NoWay()
         for place in range(position, len(self.channels) + 1):
             found = self._on(place, after=None)
-            if not isinstance(found, NoWay):
+            if isinstance(found, Way) or (isinstance(found, Wait) and found.until < self.deadline):
                 return found
-        return NoWay()
+            if isinstance(too_late, NoWay):
+                too_late = found
+        return too_late
 
     def after(self, way: Way, outcome: Outcome) -> Next:
         """The way after one that failed for good (next channel), or was out of reach (next provider)."""

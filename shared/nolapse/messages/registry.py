@@ -50,6 +50,11 @@ def find_template(name: str) -> Template:
         raise UnknownTemplateError(name) from None
 
 
+def wording(template: str, *, late: bool) -> str:
+    """Whose files a message is made of: the template's, or those of its late variant."""
+    return find_template(template).late if late else template
+
+
 def variants() -> Mapping[str, type[Variables]]:
     """Every name that has files in templates/, late variants too, and its schema."""
     return {name: template.schema for kind, template in TEMPLATES.items() for name in (kind, template.late)}

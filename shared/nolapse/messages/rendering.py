@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from nolapse.domain.messages import Rendered
-from nolapse.messages import wording
+from nolapse.messages import registry, wording
 from nolapse.messages.errors import MissingFactError
 from nolapse.messages.registry import find_template
 from nolapse.messages.schemas import Variables
@@ -22,7 +22,7 @@ def render(template: str, facts: Mapping[str, object], *, late: bool = False) ->
     """
     kind = find_template(template)
     variables = _pick(template, kind.schema, facts)
-    name = kind.late if late else template
+    name = registry.wording(template, late=late)
     values = {**variables.model_dump(), "panel": variables.panel()}
     return Rendered(
         subject=_fill(f"{name}.subject.txt", values),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request
 
 from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from nolapse.domain.messages import Callback, Sought
 from nolapse.domain.outcomes import Accepted, NotFound, Outcome, ProbeResult, Rejected, RetrySafe
@@ -29,9 +30,9 @@ from nolapse.providers.retry_after import retry_delay
 
 
 class TenantWebhook:
-    """One tenant's endpoint. `secrets` are whsec_…, the newest first: while a tenant changes from one to the next,
-    each signs. `timeout` bounds a whole exchange, in seconds. `clock` dates signatures, which receivers
-    refuse after some minutes.
+    """Tenants' endpoints. `secrets` finds a tenant's whsec_…, the newest first: while a tenant changes from one to
+    the next, each signs; where there is none, nothing is sent until an operator has put one there. `timeout` bounds
+    a whole exchange, in seconds. `clock` dates signatures, which receivers refuse after some minutes.
 
     A target that is not https, or that resolves to an address inside of a network, is refused: a tenant's
     setting must not make us knock at our own doors. `only_public=False` lets such targets in.
@@ -41,15 +42,13 @@ class TenantWebhook:
 
     def __init__(
         self,
-        secrets: Sequence[str],
+        secrets: Callable[[str], Sequence[str]],
         timeout: float,
         clock: Callable[[], datetime],
         *,
         only_public: bool = True,
     ) -> None:
-        self._signers = [Webhook(secret.strip()) for secret in secrets]
-        if not self._signers:
-            raise ValueError("a webhook without a secret would not be signed")
+        self._secrets = secrets
         self._timeout = timeout
         self._clock = clock
         self._schemes = {"https"} if only_public else {"https", "http"}
@@ -59,7 +58,13 @@ class TenantWebhook:
         if not self._is_target(callback.url):
             return Rejected(f"{self.name}:bad-target")
         try:
-            answer = exchange(self._opener, self._signed(callback), self._timeout)
+            signers = [Webhook(secret.strip()) for secret in self._secrets(callback.tenant)]
+        except (ValueError, EmptyWebhookSecretError):
+            return RetrySafe(f"{self.name}:bad-secret")
+        if not signers:
+            return RetrySafe(f"{self.name}:no-secret")
+        try:
+            answer = exchange(self._opener, self._signed(callback, signers), self._timeout)
         except (ConnectError, OSError, HTTPException) as error:
             return self._failure(error)
         return self._judge(callback.key, answer)
@@ -90,7 +95,7 @@ class TenantWebhook:
             return False
         return bool(whole and parts.scheme in self._schemes and url.isascii() and url.isprintable())
 
-    def _signed(self, callback: Callback) -> Request:
+    def _signed(self, callback: Callback, signers: Sequence[Webhook]) -> Request:
         at = callback.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
         body = json.dumps({**callback.payload, "timestamp": at}, ensure_ascii=False)
         # In UTC, which the library takes whatever it is given for.
@@ -99,6 +104,6 @@ class TenantWebhook:
             "Content-Type": "application/json",
             "Webhook-Id": callback.key,
             "Webhook-Timestamp": str(int(now.timestamp())),
-            "Webhook-Signature": " ".join(signer.sign(callback.key, now, body) for signer in self._signers),
+            "Webhook-Signature": " ".join(signer.sign(callback.key, now, body) for signer in signers),
         }
         return Request(callback.url, body.encode(), headers, method="POST")  # noqa: S310

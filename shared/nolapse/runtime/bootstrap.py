@@ -1,6 +1,6 @@
 """The composition root: what the handlers need, made once per execution environment and on first use only."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +20,8 @@ from nolapse.runtime.settings import Settings
 from nolapse.storage.engine import Credentials, create_engine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
     from mypy_boto3_s3 import S3Client
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from nolapse.delivery.dispatch import DispatchRules
     from nolapse.delivery.flags import Flags
     from nolapse.delivery.outlets import Outlets
+    from nolapse.domain.messages import Notice
+    from nolapse.providers.protocol import Provider
     from nolapse.runtime.webhooks import Webhooks
 
 # How long a fetched secret is trusted before it is asked for again.
@@ -43,6 +47,10 @@ class Runtime:
     @property
     def clock(self) -> Clock:
         return self._clock or DatabaseClock(self.engine)
+
+    def _wall_clock(self) -> datetime:
+        """For what strangers compare with theirs: without a question to the database."""
+        return self._clock.now() if self._clock else datetime.now(UTC)
 
     @cached_property
     def engine(self) -> Engine:
@@ -111,7 +119,13 @@ class Runtime:
     def outlets(self) -> "Outlets":
         from nolapse.runtime.vendors import make_outlets  # noqa: PLC0415  SDKs that scan need not pay for
 
-        return make_outlets(self.settings, self._secret)
+        return make_outlets(self.settings, self._secret, self._wall_clock)
+
+    @cached_property
+    def ops(self) -> "Sequence[Provider[Notice]]":
+        from nolapse.runtime.vendors import make_ops  # noqa: PLC0415  only who tells operators pays
+
+        return make_ops(self.settings, self._secret)
 
     @cached_property
     def webhooks(self) -> "Webhooks":
@@ -123,20 +137,23 @@ class Runtime:
     @cached_property
     def sender(self) -> "Sender":
         from nolapse.delivery.compose import Sender  # noqa: PLC0415  jinja2, which scan need not pay for
+        from nolapse.runtime.vendors import read_whatsapp  # noqa: PLC0415  the same
 
-        return Sender(self.settings.sender_name, str(self.settings.portal_url), self.links)
+        whatsapp = read_whatsapp(self.settings, self._secret)
+        return Sender(self.settings.sender_name, str(self.settings.portal_url), self.links, whatsapp)
 
     @cached_property
     def dispatch_rules(self) -> "DispatchRules":
         from nolapse.delivery.dispatch import DispatchRules  # noqa: PLC0415  the same
+        from nolapse.domain.quiet_hours import Hours  # noqa: PLC0415  the same
 
         return DispatchRules(
             timeout=timedelta(seconds=self.settings.provider_timeout_seconds),
             tries=self.settings.tries_at_once,
             lease=timedelta(seconds=self.settings.lease_seconds),
-            sms_quiet_from=self.settings.sms_quiet_from,
-            sms_quiet_until=self.settings.sms_quiet_until,
+            text_hours=Hours(opens=self.settings.sms_quiet_until, closes=self.settings.sms_quiet_from),
             per_person_day=self.settings.per_person_day,
+            per_tenant_minute=self.settings.per_tenant_minute,
         )
 
     @cached_property

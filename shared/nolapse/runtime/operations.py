@@ -35,7 +35,7 @@ DESCRIPTION = """\
 | `holds.resolve` | `key`, `decision`: SENT, SEND_AGAIN or DROP | closes one case |
 | `dlq.list` | `queue` | lists dead letters with the state of what they are about |
 | `dlq.redrive` | `queue`, `dry_run` | lets rows that are still queued wait again, drops letters whose work is done |
-| `dlq.purge` | `queue`, `dry_run` | deletes every letter of a queue |
+| `dlq.purge` | `queue`, `letters` | deletes the letters of these ids |
 | `resend` | `days`, `tenant`, `event`, `reason`, `dry_run`: true | sends again what did not reach anybody |
 """
 
@@ -79,8 +79,11 @@ class Redrive(Sweep):
 
 
 class Purge(Sweep):
+    """`letters`: their ids as they were listed; without any, only says what is there."""
+
     action: Literal["dlq.purge"] = "dlq.purge"
     queue: str
+    letters: list[str] = Field(default_factory=list)
 
 
 class Resend(Operation):
@@ -121,6 +124,11 @@ def find_queues(queues: Sequence[DeadLetterQueue], name: str | None) -> list[Dea
     if not found:
         raise UnknownQueue(name or "", [queue.name for queue in queues])
     return found
+
+
+def look_at(runtime: Runtime, queue: str, most: int, *, now: datetime) -> list[Finding]:
+    """What lies on one queue. Raises UnknownQueue."""
+    return _look(runtime, find_queues(runtime.dead_letter_queues, queue), most, now)
 
 
 def late_since(runtime: Runtime, now: datetime) -> datetime:
@@ -168,9 +176,17 @@ def _redrive(runtime: Runtime, asked: Redrive, now: datetime) -> list[Table]:
 
 def _purge(runtime: Runtime, asked: Purge, now: datetime) -> list[Table]:
     (queue,) = find_queues(runtime.dead_letter_queues, asked.queue)
-    if asked.dry_run:
+    if asked.dry_run or not asked.letters:
         return [fates_table("Would be purged", _look(runtime, [queue], asked.most, now))]
-    found = purge(runtime.engine, queue, who=asked.who, now=now, most=asked.most, per_second=asked.per_second)
+    found = purge(
+        runtime.engine,
+        queue,
+        asked.letters,
+        who=asked.who,
+        now=now,
+        most=asked.most,
+        per_second=asked.per_second,
+    )
     return [fates_table("Purged", found)]
 
 

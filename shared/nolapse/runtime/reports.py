@@ -100,7 +100,9 @@ def unsent_table(title: str, unsent: Sequence[Unsent]) -> Table:
 
 def depths_table(depths: Mapping[str, int], findings: Sequence[Finding], now: datetime) -> Table:
     oldest: dict[str, datetime] = {}
+    listed: dict[str, list[str]] = {name: [] for name in depths}
     for each in findings:
+        listed[each.queue].append(each.letter.message_id)
         oldest[each.queue] = min(oldest.get(each.queue, now), each.letter.sent_at)
     return Table(
         "Dead-letter queues",
@@ -118,13 +120,13 @@ def depths_table(depths: Mapping[str, int], findings: Sequence[Finding], now: da
                 ),
                 Button(
                     "Purge",
-                    {"action": "dlq.purge", "queue": name},
-                    f"Delete all letters of {name}, also those that nobody has looked at?",
+                    {"action": "dlq.purge", "queue": name, "letters": listed[name]},
+                    f"Delete the {len(listed[name]):,} letters of {name} that are listed below?",
                 ),
             ]
-            if depth
+            if listed[name]
             else []
-            for name, depth in depths.items()
+            for name in depths
         ],
     )
 

@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     mailgun_url: HttpUrl
     twilio_secret_id: str
     twilio_url: HttpUrl
+    # Tenants' webhooks: what their secrets' names begin with, and whether their targets must be public addresses.
+    webhook_secrets_prefix: str = Field(min_length=1)
+    webhook_targets: Literal["public", "any"]
+    # {"slack", "teams"}: URLs of operators' channels. Empty: operators read the log.
+    ops_secret_id: str
     signing_secret_id: str = Field(min_length=1)
     sendgrid_url: HttpUrl
     email_queue_url: HttpUrl
@@ -59,8 +64,11 @@ class Settings(BaseSettings):
     tries_at_once: PositiveInt
     email_per_minute: PositiveInt
     sms_per_minute: PositiveInt
+    whatsapp_per_minute: PositiveInt
+    webhook_per_minute: PositiveInt
+    per_tenant_minute: PositiveInt
     per_person_day: PositiveInt
-    # Local times of the recipient: an SMS outside of them is against the law in places.
+    # Local times of the recipient: a text outside of them is against the law in places, which may be stricter still.
     sms_quiet_from: time
     sms_quiet_until: time
 

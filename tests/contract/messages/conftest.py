@@ -56,6 +56,7 @@ NOTICE = Notice(
     link="https://nolapse.example/runs/4821?a=b&c=d",
 )
 CALLBACK = Callback(
+    tenant="0198f0c2-7d1a-7c3e-9b7e-000000004821",
     url="https://tenant.invalid/",
     key=KEY,
     at=dt.datetime(2026, 3, 1, 13, 59, tzinfo=dt.UTC),
@@ -161,7 +162,7 @@ VENDORS: Mapping[str, Vendor] = {
     "tenant-webhook": Vendor(
         lambda *place: TenantEndpointDouble(*place, keys=[SECRETS["tenant-webhook"]]),
         lambda url, timeout, clock: Targeted(
-            TenantWebhook([SECRETS["tenant-webhook"]], timeout, clock, only_public=False), url
+            TenantWebhook(lambda _tenant: [SECRETS["tenant-webhook"]], timeout, clock, only_public=False), url
         ),
         CALLBACK,
         lambda callback, text: replace(callback, payload={**callback.payload, "data": {"text": text}}),

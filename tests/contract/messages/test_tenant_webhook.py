@@ -27,7 +27,9 @@ NEXT = "whsec_dGhlIG5leHQgc2VjcmV0IG9mIHRoZSBzYW1lIG9uZQ=="
 
 
 def provider(*secrets: str, now: datetime | None = None, only_public: bool = False) -> TenantWebhook:
-    return TenantWebhook(secrets or [SECRET], 10, Clock(now) if now else Clock(), only_public=only_public)
+    return TenantWebhook(
+        lambda _tenant: secrets or [SECRET], 10, Clock(now) if now else Clock(), only_public=only_public
+    )
 
 
 def seen_by(rig: Any, sender: TenantWebhook) -> Request:
@@ -90,9 +92,17 @@ class TestSignature:
         assert Webhook(SECRET).sign(KEY, rig.clock.now, request.body.decode()) in signatures
         assert Webhook(SECRET).sign(KEY, rig.clock.now, json.dumps(altered)) not in signatures
 
-    def test_without_a_secret_there_is_no_webhook(self, rig: Any) -> None:
-        with pytest.raises(ValueError, match="secret"):
-            TenantWebhook([], 10, rig.clock)
+    @pytest.mark.parametrize(("secrets", "why"), [([], "no-secret"), (["whsec_"], "bad-secret")])
+    def test_without_a_secret_nothing_is_sent_until_there_is_one(
+        self, rig: Any, secrets: list[str], why: str
+    ) -> None:
+        kept = {CALLBACK.tenant: secrets}
+        sender = TenantWebhook(kept.__getitem__, 10, rig.clock, only_public=False)
+        callback = replace(CALLBACK, url=rig.double.url)
+        assert sender.send(callback) == RetrySafe(f"tenant-webhook:{why}")
+        assert rig.double.messages() == []
+        kept[CALLBACK.tenant] = [SECRET]
+        assert isinstance(sender.send(callback), Accepted)
 
 
 @on_rig

@@ -1,7 +1,7 @@
 """The real functions over one test's database, moto and SendGrid's double, at a time that the test sets."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -131,11 +131,13 @@ def delivery(register: Register, tmp_path: Path) -> Iterator[Delivery]:
 
 
 @contextmanager
-def delivering(register: Register, mail: Path, **others: FaultQueue) -> Iterator[Delivery]:
-    """`others`: further vendors, each with its faults."""
+def delivering(
+    register: Register, mail: Path, ops: Mapping[str, FaultQueue] | None = None, **others: FaultQueue
+) -> Iterator[Delivery]:
+    """`others`: further vendors, each with its faults; `ops`: operators' channels, likewise."""
     clock, faults = VirtualClock(NOW), FaultQueue()
     database = register.database
     with running(
-        database.postgres, database.name, mail=mail, clock=clock, faults=faults, others=others
+        database.postgres, database.name, mail=mail, clock=clock, faults=faults, others=others, ops=ops
     ) as stack:
         yield Delivery(register, stack, clock, faults)

@@ -317,6 +317,24 @@ class TestOnePerLicence:
             "PAST_DUE": "PENDING",
         }
 
+    def test_one_that_was_given_up_speaks_for_nothing(self, delivery: Delivery) -> None:
+        tenant = delivery.register.tenant()
+        delivery.register.license(tenant, delivery.register.clinician(tenant), EXPIRES)
+        short_steps(delivery)
+        delivery.register.plan()
+        delivery.faults.inject(faults.answer(400))
+        delivery.send(OPENS + DAY)
+        assert delivery.register.statuses()["SECONDARY"] == "DEFERRED"
+
+        delivery.send_late(CLOSES + DAY)
+
+        assert delivery.register.statuses() == {
+            "PRIMARY": "SENT",
+            "SECONDARY": "DEFERRED",
+            "PAST_DUE": "PENDING",
+        }
+        assert len(delivery.mail) == 1
+
 
 def short_steps(delivery: Delivery) -> None:
     """PRIMARY on 26 October, SECONDARY and PAST_DUE on the two days after."""

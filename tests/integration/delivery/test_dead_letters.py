@@ -15,7 +15,11 @@ from nolapse.delivery.dead_letters import DeadLetterQueue, Finding, look, purge,
 from nolapse.runtime.bootstrap import runtime
 from tests.integration.delivery.conftest import OPENS, Delivery
 
-NAMES = {"EmailDlq": "nolapse-local-email-dlq", "SchedulesDlq": "nolapse-local-schedules-dlq"}
+NAMES = {
+    "EmailDlq": "nolapse-local-email-dlq",
+    "ImportsDlq": "nolapse-local-imports-dlq",
+    "SchedulesDlq": "nolapse-local-schedules-dlq",
+}
 
 
 def put(delivery: Delivery, *bodies: str, queue: str = "EmailDlq", **attributes: Any) -> None:
@@ -144,13 +148,77 @@ def test_what_we_did_not_seal_is_left_until_it_is_purged(delivery: Delivery) -> 
     assert redriven(delivery) == {("QUEUED", "waits again"): 1, ("FORGED", "left"): 2}
     assert [each.state for each in seen(delivery)] == ["FORGED", "FORGED"]
 
-    purge(delivery.register.database.engine, queue(), who="grace", now=OPENS, most=100, per_second=1000)
+    listed = [each.letter.message_id for each in seen(delivery)]
+    purged(delivery, listed)
 
     assert queue().depth() == 0
     assert (
         audited(delivery, "dlq.purged")
         == [("grace", "message", False, "nolapse-local-email-dlq: FORGED, left")] * 2
     )
+
+
+def purged(delivery: Delivery, listed: list[str]) -> None:
+    purge(
+        delivery.register.database.engine, queue(), listed, who="grace", now=OPENS, most=100, per_second=1000
+    )
+
+
+def test_a_purge_takes_what_was_listed_and_nothing_that_came_since(delivery: Delivery) -> None:
+    put(delivery, "forged", "forged too")
+    listed = [each.letter.message_id for each in seen(delivery)]
+    put(delivery, *(f"came since {number}" for number in range(12)))
+
+    purged(delivery, listed)
+
+    assert queue().depth() == 12
+    assert len(seen(delivery)) == 12
+    assert len(audited(delivery, "dlq.purged")) == 2
+    purged(delivery, listed)
+    assert queue().depth() == 12
+
+
+class TestLostImport:
+    """A letter of one register: another register that came in says nothing of it."""
+
+    ARN = "arn:aws:lambda:us-east-1:123456789012:function:nolapse-ImportRecordsFunction-AbCd:$LATEST"
+
+    def lose(self, delivery: Delivery, key: str) -> None:
+        event = {"Records": [{"s3": {"bucket": {"name": "imports"}, "object": {"key": key}}}]}
+        letter = {"requestContext": {"functionArn": self.ARN}, "requestPayload": event}
+        put(delivery, json.dumps(letter), queue="ImportsDlq")
+
+    def imported(self, delivery: Delivery, name: str, status: str = "DONE", slug: str = "clinic") -> None:
+        # SQS stamps messages by the clock of the wall.
+        delivery.register.execute(
+            "INSERT INTO imports (tenant_id, source_name, sha256, status, mapping, started_at, finished_at, failure)"
+            " SELECT tenant_id, :name, sha256('x'), :status, '{}', :at, :at,"
+            " CASE CAST(:status AS text) WHEN 'FAILED' THEN 'KeyError' END FROM tenants WHERE slug = :slug",
+            name=name,
+            status=status,
+            slug=slug,
+            at=datetime.now(UTC) + timedelta(minutes=1),
+        )
+
+    def test_it_is_dropped_once_that_file_is_in(self, delivery: Delivery) -> None:
+        delivery.register.tenant()
+        delivery.register.tenant("another")
+        self.lose(delivery, "incoming/clinic/2026/staff+of+november.csv")
+        self.imported(delivery, "other.csv")
+        self.imported(delivery, "staff of november.csv", "FAILED")
+        self.imported(delivery, "staff of november.csv", slug="another")
+        assert redriven(delivery, "ImportsDlq") == {("RUN LOST", "left"): 1}
+
+        self.imported(delivery, "staff of november.csv")
+
+        assert redriven(delivery, "ImportsDlq") == {("RUN SINCE", "dropped"): 1}
+        assert queue("ImportsDlq").depth() == 0
+
+    def test_a_letter_that_names_no_object_is_left(self, delivery: Delivery) -> None:
+        delivery.register.tenant()
+        self.lose(delivery, "elsewhere")
+        self.imported(delivery, "elsewhere")
+        assert redriven(delivery, "ImportsDlq") == {("RUN LOST", "left"): 1}
 
 
 def test_a_lost_run_is_dropped_once_the_function_ran_to_its_end(delivery: Delivery) -> None:

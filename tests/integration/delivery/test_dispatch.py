@@ -255,6 +255,29 @@ class TestUnknown:
         assert [outcome for _, outcome, _ in delivery.attempts()] == ["NOT_FOUND", "ACCEPTED"]
         assert len(delivery.mail) == 1
 
+    def test_what_the_vendor_does_not_know_has_spent_no_retry(self, delivery: Delivery) -> None:
+        delivery.due()
+        at = OPENS
+        for lost in range(1, len(RETRY_DELAYS) + 2):
+            delivery.faults.inject(faults.answer(500))
+            delivery.send(at)
+            at += SETTLED_BY
+            assert delivery.catch_up(at)["probed_not_found"] == 1
+            assert delivery.register.rows(
+                "SELECT status, attempt_count, retry_count FROM notification_schedule WHERE event = 'SECONDARY'"
+            ) == [("PENDING", lost, 0)]
+        # All the retries are still there.
+        for delay in RETRY_DELAYS:
+            delivery.faults.inject(faults.answer(429))
+            delivery.send(at)
+            at += delay * (1 + JITTER)
+        delivery.send(at)
+
+        assert delivery.statuses() == {"SENT": 1}
+        assert [outcome for _, outcome, _ in delivery.attempts()] == (
+            ["NOT_FOUND"] * (len(RETRY_DELAYS) + 1) + ["RETRY_SAFE"] * len(RETRY_DELAYS) + ["ACCEPTED"]
+        )
+
     def test_the_vendor_s_records_are_given_time_to_show_it(self, delivery: Delivery) -> None:
         delivery.due()
         delivery.faults.inject(faults.reset_after_accept)

@@ -89,7 +89,7 @@ def test_what_is_left_out_has_its_default() -> None:
         (
             {"steps": [step(channels=["PIGEON"])]},
             "steps[0].channels[0]",
-            "is 'PIGEON': it should be 'EMAIL' or 'SMS'",
+            "is 'PIGEON': it should be 'EMAIL', 'SMS', 'WHATSAPP' or 'WEBHOOK'",
         ),
         ({"steps": [step(channels=["EMAIL", "EMAIL"])]}, "steps[0].channels", "EMAIL stands there more than"),
         (

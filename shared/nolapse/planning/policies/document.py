@@ -58,7 +58,9 @@ def _once_each(values: list[str]) -> list[str]:
 
 LocalTime = Annotated[time, BeforeValidator(_local_time)]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
-Channels = Annotated[list[Literal["EMAIL", "SMS"]], Field(min_length=1), AfterValidator(_once_each)]
+Channels = Annotated[
+    list[Literal["EMAIL", "SMS", "WHATSAPP", "WEBHOOK"]], Field(min_length=1), AfterValidator(_once_each)
+]
 Recipients = Annotated[
     list[Literal["HOLDER", "SUPERVISOR", "CAREGIVER"]], Field(min_length=1), AfterValidator(_once_each)
 ]

@@ -5,4 +5,6 @@ SELECT
     SELECT FROM scheduler_heartbeat
     WHERE function = 'scan' AND finished_at IS NOT NULL AND started_at > now() - interval '5 minutes'
   ) AS scan_is_fresh,
-  ARRAY(SELECT provider FROM provider_circuit WHERE state <> 'CLOSED' ORDER BY provider) AS out_of_reach
+  -- not tenants' endpoints, which would name the tenant
+  ARRAY(SELECT provider FROM provider_circuit WHERE state <> 'CLOSED' AND strpos(provider, ':') = 0 ORDER BY provider)
+    AS out_of_reach
