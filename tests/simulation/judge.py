@@ -139,7 +139,8 @@ def judge(
     _judge_untold(verdict, by_key, attempts, can_tell, until)
     arrived = {message.key for message in record.received}
     _judge_rows(verdict, rows, attempts, called, arrived=arrived, end=end)
-    _judge_reports(verdict, record)
+    beyond = sum(row.status not in FINAL and end < row.window_end <= until for row in rows)
+    _judge_reports(verdict, record, beyond)
     return verdict
 
 
@@ -248,7 +249,8 @@ def _judge_rows(
             verdict.blame("schedule contradicts the record", said)
 
 
-def _judge_reports(verdict: Verdict, record: Record) -> None:
+def _judge_reports(verdict: Verdict, record: Record, beyond: int) -> None:
+    """`beyond`: of how many that fell due after the run the watchdog may say that they are late."""
     verdict.blame("function failed without a fault", *record.failures)
     lowered = record.written.lower() + "\n".join(record.bodies).lower()
     verdict.blame("canary leaked", *(canary for canary in CANARIES if canary in lowered))
@@ -259,5 +261,5 @@ def _judge_reports(verdict: Verdict, record: Record) -> None:
     for name in ("drift", "unhealed"):
         if record.reconciled.get(name):
             verdict.blame(f"reconcile: {name}", str(dict(record.reconciled)))
-    if record.watched["alarms"]:
+    if record.watched["alarms"] > beyond:
         verdict.blame("watchdog alarms", str(dict(record.watched)))

@@ -318,9 +318,8 @@ class Run:
         return (healed and not on_its_way and not self._retries) or at > end + self.grace
 
     def _close(self) -> Record:
-        """What there is to judge by; the last word have reconcile and the watchdog, after catch-up's round of the hour."""
+        """What there is to judge by; the last word have reconcile and the watchdog."""
         world, texts = self.world, self._texts()
-        world.invoke(CATCH_UP, {}, Life())
         final = [world.invoke(RECONCILE, {}, Life()), world.invoke(WATCHDOG, {"everybody": True}, Life())]
         for answered in world.answers:
             for kind in answered.life.suffered:
