@@ -253,3 +253,19 @@ def test_what_got_stuck_is_returned_however_long_catch_up_was_away(
             connection.scalar(text("SELECT count(*) FROM notification_schedule WHERE status = 'QUEUED'")) == 0
         )
         connection.rollback()
+
+
+def test_one_persons_edit_reads_that_person_alone(base: Database) -> None:
+    with base.engine.connect() as connection:
+        tenant_id, clinician_id = connection.execute(
+            text("SELECT tenant_id, clinician_id FROM clinicians LIMIT 1")
+        ).one()
+        answer = connection.scalar(
+            text(f"EXPLAIN (FORMAT JSON) {statement('plan').text}"),
+            {
+                "now": NOW, "horizon": NOW + timedelta(days=400), "late_since": NOW - LOOKBACK, "promised": NOW,
+                "tenant_id": tenant_id, "clinician_ids": [clinician_id], "drafts": [],
+            },
+        )  # fmt: skip
+    scanned = {node["Relation Name"] for node in below(answer[0]["Plan"]) if node["Node Type"] == "Seq Scan"}
+    assert not scanned & ({"clinicians", "licenses"} | filled(base))

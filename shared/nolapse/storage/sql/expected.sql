@@ -28,7 +28,7 @@ subject AS (
     AND (CAST(:tenant_id AS uuid) IS NULL OR tenant_id = CAST(:tenant_id AS uuid))
     AND (CAST(:clinician_ids AS uuid[]) IS NULL OR clinician_id = ANY (CAST(:clinician_ids AS uuid[])))
 ),
-person AS (
+person AS NOT MATERIALIZED (  -- one person by its key, or all of them, as the scope is
   SELECT clinician_id, supervisor_id, coalesce(clinicians.timezone, tenants.timezone) AS zone
   FROM clinicians
   JOIN tenants USING (tenant_id)
@@ -140,7 +140,7 @@ windowed AS (
     ON recipient.clinician_id
       = CASE step.recipient WHEN 'CAREGIVER' THEN subject.caregiver_id WHEN 'HOLDER' THEN holder.clinician_id END
 ),
-expected AS MATERIALIZED (
+expected AS (
   SELECT
     tenant_id, clinician_id, license_id, person_date_id, medication_id,
     coalesce(license_id, person_date_id, medication_id) AS subject_id,

@@ -8,7 +8,7 @@
 WITH
 -- include expected
 ,
-present AS (
+present AS NOT MATERIALIZED (  -- wide and long: read twice, not kept
   SELECT schedule.*
   FROM notification_schedule AS schedule
   WHERE CAST(:clinician_ids AS uuid[]) IS NULL
@@ -29,7 +29,7 @@ present AS (
   JOIN medications USING (tenant_id, medication_id)
   WHERE medications.clinician_id = ANY (CAST(:clinician_ids AS uuid[]))
 ),
-settled AS (
+settled AS MATERIALIZED (
   SELECT
     subject_id, event, occurrence, clinician_id,
     status = 'SUPPRESSED' AND reason = 'window closed before the lookback' AS too_old
@@ -38,68 +38,78 @@ settled AS (
     -- what was cancelled after a claim, a human let go: it stays as they left it
     OR (status = 'CANCELLED' AND claimed_at IS NOT NULL)
 ),
-wanting AS (  -- expected, and either not there or not as it should be
-  SELECT
-    expected.*,
-    CASE
-      WHEN present.status IS NULL THEN 'inserted'
-      WHEN present.status = 'CANCELLED' THEN 'revived'
-      ELSE 'restored'
-    END AS change,
-    coalesce(present.status = 'LATE_PENDING', false) AS was_late
-  FROM expected
-  LEFT JOIN present USING (idempotency_key, scheduled_at)
-  WHERE (
-      present.status IS NULL
-      OR (present.status = 'CANCELLED' AND present.claimed_at IS NULL)
-      OR (present.status IN ('PENDING', 'LATE_PENDING') AND (
-        (present.window_end, present.occurrence, present.occasion_date, present.event, present.channels,
-          present.perishable, coalesce(present.unless_event, ''), present.policy_id, present.policy_version)
-        <> (expected.window_end, expected.occurrence, expected.occasion_date, expected.event, expected.channels,
-          expected.perishable, coalesce(expected.unless_event, ''), expected.policy_id, expected.policy_version)
-        OR (NOT present.late AND (
-          present.send_by <> expected.window_end
-          -- once its window is open, a circuit, a limit or quiet hours may have put it off, for a day at most
-          OR (present.attempt_count = 0 AND present.next_attempt_at NOT BETWEEN expected.scheduled_at
-            AND CASE WHEN expected.scheduled_at <= :now THEN CAST(:now AS timestamptz) + interval '1 day'
-              ELSE expected.scheduled_at END)))))
-    )
+differing AS MATERIALIZED (  -- both sides met once; what is as it should be goes no further
+  SELECT *
+  FROM (
+    SELECT
+      idempotency_key, scheduled_at,
+      expected.tenant_id, expected.clinician_id, expected.subject_id, expected.license_id, expected.person_date_id,
+      expected.medication_id, expected.policy_id, expected.policy_version, expected.occasion, expected.occurrence,
+      expected.occasion_date, expected.event, expected.template, expected.channels, expected.perishable,
+      expected.unless_event, expected.window_end,
+      present.subject_id AS present_subject_id, present.clinician_id AS present_clinician_id,
+      present.event AS present_event, present.occurrence AS present_occurrence,
+      present.license_id AS present_license_id, present.person_date_id AS present_person_date_id,
+      present.medication_id AS present_medication_id, present.occasion_date AS present_occasion_date,
+      coalesce(present.status = 'LATE_PENDING', false) AS was_late,
+      CASE
+        WHEN expected.tenant_id IS NULL THEN NULL
+        WHEN present.status IS NULL THEN 'inserted'
+        WHEN present.status = 'CANCELLED' AND present.claimed_at IS NULL THEN 'revived'
+        WHEN present.status IN ('PENDING', 'LATE_PENDING') AND (
+          (present.window_end, present.occurrence, present.occasion_date, present.event, present.channels,
+            present.perishable, coalesce(present.unless_event, ''), present.policy_id, present.policy_version)
+          <> (expected.window_end, expected.occurrence, expected.occasion_date, expected.event, expected.channels,
+            expected.perishable, coalesce(expected.unless_event, ''), expected.policy_id, expected.policy_version)
+          OR (NOT present.late AND (
+            present.send_by <> expected.window_end
+            -- once its window is open, a circuit, a limit or quiet hours may have put it off, for a day at most
+            OR (present.attempt_count = 0 AND present.next_attempt_at NOT BETWEEN expected.scheduled_at
+              AND CASE WHEN expected.scheduled_at <= :now THEN CAST(:now AS timestamptz) + interval '1 day'
+                ELSE expected.scheduled_at END))))
+        THEN 'restored'
+      END AS change,
+      present.status IN ('PENDING', 'LATE_PENDING') AND (
+        expected.tenant_id IS NULL
+        OR (present.subject_id, present.event, present.occurrence, present.clinician_id)
+          IN (SELECT subject_id, event, occurrence, clinician_id FROM settled WHERE NOT too_old)) AS obsolete
+    FROM expected
+    FULL JOIN present USING (idempotency_key, scheduled_at)
+  ) AS compared
+  WHERE change IS NOT NULL OR obsolete
+),
+wanting AS NOT MATERIALIZED (  -- expected, and either not there or not as it should be
+  SELECT *
+  FROM differing
+  WHERE change IS NOT NULL
     AND NOT EXISTS (
       SELECT FROM settled
       WHERE (settled.subject_id, settled.event, settled.occurrence, settled.clinician_id)
-        = (expected.subject_id, expected.event, expected.occurrence, expected.clinician_id)
+        = (differing.subject_id, differing.event, differing.occurrence, differing.clinician_id)
         -- nobody was told: where another policy or zone gives it a window that still counts, it is told
-        AND NOT (too_old AND expected.window_end > :late_since))
+        AND NOT (too_old AND differing.window_end > :late_since))
 ),
 obsolete AS (
   SELECT
-    present.idempotency_key, present.scheduled_at,
-    present.subject_id, present.event, present.occurrence, present.clinician_id,
+    idempotency_key, scheduled_at,
+    present_subject_id AS subject_id, present_event AS event, present_occurrence AS occurrence,
+    present_clinician_id AS clinician_id,
     CASE
       WHEN holder.status <> 'ACTIVE' THEN 'person left'
       WHEN licenses.status = 'ENDED' THEN 'licence ended'
-      WHEN present.license_id IS NOT NULL AND licenses.expires_on IS DISTINCT FROM present.occasion_date
+      WHEN present_license_id IS NOT NULL AND licenses.expires_on IS DISTINCT FROM present_occasion_date
         THEN 'date moved'
-      WHEN present.person_date_id IS NOT NULL AND person_dates.on_date IS NULL THEN 'date removed'
+      WHEN present_person_date_id IS NOT NULL AND person_dates.on_date IS NULL THEN 'date removed'
       WHEN medications.status = 'STOPPED' THEN 'medication stopped'
       ELSE 'window moved'
     END AS reason
-  FROM present
-  LEFT JOIN licenses USING (license_id)
-  LEFT JOIN person_dates USING (person_date_id)
-  LEFT JOIN medications USING (medication_id)
+  FROM differing
+  LEFT JOIN licenses ON licenses.license_id = present_license_id
+  LEFT JOIN person_dates ON person_dates.person_date_id = present_person_date_id
+  LEFT JOIN medications ON medications.medication_id = present_medication_id
   JOIN clinicians AS holder
     ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id, medications.clinician_id)
-  LEFT JOIN expected
-    ON (expected.idempotency_key, expected.scheduled_at) = (present.idempotency_key, present.scheduled_at)
-  WHERE present.status IN ('PENDING', 'LATE_PENDING')
-    AND (
-      expected.idempotency_key IS NULL
-      OR EXISTS (
-        SELECT FROM settled
-        WHERE (settled.subject_id, settled.event, settled.occurrence, settled.clinician_id)
-          = (present.subject_id, present.event, present.occurrence, present.clinician_id)
-          AND NOT too_old))
+  WHERE obsolete
 ),
 cancelled AS (
   UPDATE notification_schedule AS schedule
@@ -115,7 +125,7 @@ escaped AS (  -- claimed meanwhile, before it could be cancelled: nothing else i
   LEFT JOIN cancelled USING (idempotency_key, scheduled_at)
   WHERE cancelled.status IS NULL
 ),
-fresh AS (
+fresh AS NOT MATERIALIZED (  -- in two parts, each once: what is inserted and what is righted
   SELECT
     wanting.*, state.status, state.attempt_count, state.claimed_at,
     state.status = 'LATE_PENDING' AS late,
