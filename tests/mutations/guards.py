@@ -48,8 +48,8 @@ GUARDS = (
     Guard(
         "identity", "what was told is planned again at another instant",
         f"{SQL}/plan.sql",
-        "= (expected.subject_id, expected.event, expected.occurrence, expected.clinician_id)\n        -- nobody",
-        "= (expected.subject_id, 'none', expected.occurrence, expected.clinician_id)\n        -- nobody",
+        "= (differing.subject_id, differing.event, differing.occurrence, differing.clinician_id)\n        -- nobody",
+        "= (differing.subject_id, 'none', differing.occurrence, differing.clinician_id)\n        -- nobody",
         "tests/integration/test_rescheduling.py::test_a_birthday_edited_on_its_day_is_not_told_twice_in_the_year",
     ),
     Guard(
