@@ -31,6 +31,9 @@ test: install ## Run all tests (ARGS=… for pytest)
 simulate: install ## Live through seeds of faults and count who was lost or told twice (SEEDS=100 FROM=first)
 	@$(BIN)/python -m tests.simulation $(or $(SEEDS),100) $(or $(FROM),0)
 
+mutations: install ## Take each guard out of a copy of the tree and see its test fail
+	@$(BIN)/python -m tests.mutations
+
 check: install ## Lint, types, import contracts, template, build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,4 +55,4 @@ lock: install ## Resolve and hash the requirements again
 clean: ## Remove what the local stack and the builds made
 	rm -rf .nolapse .aws-sam
 
-.PHONY: help install demo up test simulate check bench templates lock clean
+.PHONY: help install demo up test simulate mutations check bench templates lock clean

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from tests.simulation.weather import Kind
 
-CANARIES = ("quackenbush", "zebulon", "qx77", "canary.test")
+CANARIES = ("quackenbush", "zebulon", "qx77", "canary.test", "2125550")
 
 # Instants at which somebody's clock changes: half an hour on Lord Howe Island, an hour elsewhere.
 CHANGES: dict[Kind, tuple[tuple[str, datetime], ...]] = {
@@ -40,30 +40,27 @@ ZONES = (
     "Pacific/Pago_Pago",
     "UTC",
 )
-# The platform's policy, and one of a clinic whose window lies where clocks change.
 STEPS = {"PRIMARY": -90, "SECONDARY": -30, "PAST_DUE": 7}
-SMALL_HOURS = [
-    {"event": event, "days": days, "template": event.lower(), "channels": ["EMAIL"], "recipients": recipients}
-    for event, days, recipients in (
-        ("PRIMARY", -90, ["HOLDER"]), ("SECONDARY", -30, ["HOLDER", "SUPERVISOR"]), ("PAST_DUE", 7, ["HOLDER"]),
-    )
-]  # fmt: skip
+# By the platform's policy, e-mail alone.
+CHANNELS = (["EMAIL"], ["EMAIL", "SMS"], ["EMAIL", "SMS"], ["SMS", "EMAIL"], ["SMS"])
+AT_LEAST_ONCE = ([], ["EMAIL"], ["SMS"], ["EMAIL", "SMS"])
+DAYTIME, SMALL_HOURS = ("08:00", "12:00"), ("01:45", "03:15")
 BIRTHDAY = [
     {"event": "BIRTHDAY", "days": 0, "template": "birthday", "channels": ["EMAIL"], "recipients": ["HOLDER"]}
 ]
 OLDEST = 18
 
 TENANT = text("""
-INSERT INTO tenants (tenant_id, slug, name, timezone, contact_email)
-VALUES (:id, :slug, :name, :zone, :contact)
+INSERT INTO tenants (tenant_id, slug, name, timezone, contact_email, at_least_once)
+VALUES (:id, :slug, :name, :zone, :contact, :again)
 """)
 CLINICIAN = text("""
-INSERT INTO clinicians (clinician_id, tenant_id, external_id, full_name, email, timezone, supervisor_id)
-VALUES (:id, :tenant, :name, :name, :email, :zone, :supervisor)
+INSERT INTO clinicians (clinician_id, tenant_id, external_id, full_name, email, phone, timezone, supervisor_id)
+VALUES (:id, :tenant, :name, :name, :email, :phone, :zone, :supervisor)
 """)
 LICENSE = text("""
 INSERT INTO licenses (license_id, tenant_id, clinician_id, license_type, state, license_number, expires_on)
-VALUES (:id, :tenant, :clinician, 'RN', 'NY', :number, :expires)
+VALUES (:id, :tenant, :clinician, :type, 'NY', :number, :expires)
 """)
 PERSON_DATE = text("""
 INSERT INTO person_dates (person_date_id, tenant_id, clinician_id, kind, on_date)
@@ -102,16 +99,33 @@ def period(seed: int, kinds: set[Kind], length: timedelta) -> Period:
 
 
 def fill(connection: Connection, seed: int, when: Period, people: int) -> None:
-    """Two clinics, one with a window of its own in the small hours, and the dates of their people."""
-    register = Register(connection, random.Random(f"base {seed}"), when)
+    """Two clinics, one with a window of its own in the small hours, and the dates of their people.
+
+    Each has channels of its own, and its own mind about what nobody can tell: again, or not.
+    """
+    dice = random.Random(f"base {seed}")
+    register = Register(connection, dice, when)
     register.policy(None, "BIRTHDAY", BIRTHDAY, ("09:00", "12:00"))
     for number, slug in enumerate(("harbor", "night-shift")):
         tenant = register.tenant(slug, number)
+        channels = dice.choice(CHANNELS)
         if slug == "night-shift":
-            register.policy(tenant, "LICENSE_EXPIRY", SMALL_HOURS, ("01:45", "03:15"))
+            register.policy(tenant, "LICENSE_EXPIRY", steps(channels), SMALL_HOURS)
+        elif channels != ["EMAIL"]:
+            register.policy(tenant, "LICENSE_EXPIRY", steps(channels), DAYTIME)
         leader: UUID | None = None
         for person in range(people // 2):
             leader = register.person(tenant, f"{number}-{person}", leader)
+
+
+def steps(channels: list[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "event": event, "days": days, "template": event.lower(), "channels": channels,
+            "recipients": ["HOLDER", "SUPERVISOR"] if event == "SECONDARY" else ["HOLDER"],
+        }
+        for event, days in STEPS.items()
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +157,7 @@ class Register:
             name=f"Clinic {number}",
             zone=self.when.zone or self.dice.choice(ZONES),
             contact=f"desk{number}@canary.test",
+            again=self.dice.choice(AT_LEAST_ONCE),
         )
 
     def person(self, tenant: UUID, label: str, leader: UUID | None) -> UUID:
@@ -152,12 +167,21 @@ class Register:
             tenant=tenant,
             name=f"Zebulon Quackenbush {label}",
             email=f"quackenbush.{label}@canary.test" if self._likely(0.8) else None,
+            phone=f"+12125550{label.replace('-', '')}" if self._likely(0.8) else None,
             zone=self.dice.choice(self.zones) if self._likely(0.8) else None,
             supervisor=leader,
         )
         for index, expires in enumerate(self._expiries()):
             number = f"QX77-{label}-{index}"
-            self._insert(LICENSE, tenant=tenant, clinician=person, number=number, expires=expires)
+            # No two texts to one number are alike: an SMS bears nothing else to tell it by.
+            self._insert(
+                LICENSE,
+                tenant=tenant,
+                clinician=person,
+                type=f"RN {label}-{index}",
+                number=number,
+                expires=expires,
+            )
         if self._likely(0.3):
             self._insert(PERSON_DATE, tenant=tenant, clinician=person, on=self._day(1).replace(year=1980))
         return leader or person

@@ -1,5 +1,6 @@
 """One seed lived through: its days with their faults, then quiet days until nothing is on its way, then the judge."""
 
+import hashlib
 import heapq
 import random
 from collections import Counter
@@ -17,15 +18,16 @@ from sqlalchemy import Connection, text
 
 from local.demo import rules
 from local.doubles.faults import answer, reset_after_accept
+from local.doubles.received import ReceivedText
 from local.doubles.server import Exchange, Fault, answer_normally
 from local.schedules import Tick, ticks
 from nolapse.runtime.bootstrap import runtime
 from tests.simulation.base import Period, fill, period
 from tests.simulation.judge import Record, Verdict, judge
 from tests.simulation.lives import Life
-from tests.simulation.vendors import VENDORS, Vendor, VendorWeather
+from tests.simulation.vendors import TWILIO, VENDORS, Vendor, VendorWeather
 from tests.simulation.weather import MISSED, MOST_LATENCY, MOST_SKEW, Kind, Weather, draw
-from tests.simulation.world import World
+from tests.simulation.world import E_MAIL, World
 
 SCAN, CATCH_UP, DISPATCH = "ScanFunction", "CatchUpFunction", "DispatchEmailFunction"
 RECONCILE, MAINTENANCE, WATCHDOG = "ReconcileFunction", "MaintenanceFunction", "WatchdogFunction"
@@ -40,6 +42,8 @@ FEW_STEPS = 8
 WATCHED_HOURS = 12
 # A night of quiet hours and a few late messages of one person, twice over.
 GRACE = timedelta(days=6)
+# What was held in bad weather is asked about again every hour.
+ASKED_AGAIN = timedelta(hours=3)
 # What closed longer ago than that before a run is too old for it.
 RELEVANT = timedelta(days=30)
 
@@ -51,13 +55,19 @@ WHERE scheduled_at BETWEEN :since AND :until AND claimed_at IS NULL
 # What catch-up would find something to do about.
 UNSETTLED = """
 SELECT EXISTS (SELECT FROM notification_schedule WHERE scheduled_at BETWEEN :since AND :now AND (
-  status IN ('QUEUED', 'SENDING', 'UNKNOWN')
+  status IN ('QUEUED', 'SENDING', 'UNKNOWN', 'HELD')
   OR (status IN ('PENDING', 'LATE_PENDING') AND (send_by <= :now OR send_by = 'infinity'))))
 """
 ON_ITS_WAY = """
 SELECT EXISTS (SELECT FROM notification_schedule WHERE scheduled_at BETWEEN :since AND :end AND window_end <= :end
   AND status IN ('PENDING', 'LATE_PENDING', 'QUEUED', 'SENDING', 'UNKNOWN'))
 """
+HELD = "SELECT EXISTS (SELECT FROM notification_schedule WHERE scheduled_at >= :since AND status = 'HELD')"
+# An SMS bears no key: whose it is, its number and its text say.
+TEXTS = text("""
+SELECT DISTINCT recipient, encode(body_sha256, 'hex') AS body, encode(idempotency_key, 'hex') AS key
+FROM notification_outbox WHERE channel = 'SMS'
+""")
 # What the event source doesn't ask for.
 OF_THE_PRODUCT = {"AmazonSQS.SendMessageBatch", "AmazonSQS.GetQueueAttributes"}
 QUEUE_FAULTS = {Kind.QUEUE_DOWN: answer(503), Kind.QUEUE_UNANSWERED: reset_after_accept}
@@ -71,12 +81,13 @@ DELETE FROM notification_schedule WHERE idempotency_key = (
 
 @dataclass(slots=True)
 class Plan:
-    """What a seed decides: which kinds of fault, when, and on which base."""
+    """What a seed decides: which kinds of fault, when, on which base, and who sends: of e-mail the preferred first."""
 
     seed: int
     kinds: set[Kind]
     when: Period
     base: Callable[[Connection], None]
+    providers: Sequence[str] = E_MAIL
 
 
 def planned(seed: int) -> Plan:
@@ -84,7 +95,9 @@ def planned(seed: int) -> Plan:
     kinds = set(dice.sample(list(Kind), dice.randint(1, MOST_KINDS)))
     days = 5 if Kind.MISSED_3_DAYS in kinds else 3 if Kind.MISSED_25_HOURS in kinds else 2
     when = period(seed, kinds, timedelta(days=days))
-    return Plan(seed, kinds, when, partial(fill, seed=seed, when=when, people=dice.choice((4, 6, 8, 10))))
+    base = partial(fill, seed=seed, when=when, people=dice.choice((4, 6, 8, 10)))
+    first = dice.choice(E_MAIL)
+    return Plan(seed, kinds, when, base, (first, *(name for name in E_MAIL if name != first)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +144,7 @@ class Run:
     _queue_requests: Iterator[int] = field(default_factory=count)
     _overtaking: Lock = field(default_factory=Lock)
     record: Record = field(init=False)
-    _is_down: bool = False
+    _down: set[str] = field(default_factory=set)
     # What is known of the schedule until anything is invoked again.
     _next_due: datetime | None = None
     _reconciled_at: datetime | None = None
@@ -155,14 +168,14 @@ class Run:
 
     def _begin(self) -> None:
         when, world = self.plan.when, self.world
-        world.reset(when.start, self.plan.seed, QueueWeather(self.weather))
+        world.reset(when.start, self.plan.seed, QueueWeather(self.weather), self.plan.providers)
         random.seed(self.plan.seed)  # the product's jitter
         with world.owner.begin() as connection:
             self.plan.base(connection)
         for function in (MAINTENANCE, RECONCILE):
             world.invoke(function, {})
         world.provider_faults = {
-            **{vendor.name: self._meet(vendor) for vendor in VENDORS},
+            **{vendor.double or vendor.name: self._meet(vendor) for vendor in VENDORS},
             **self.provider_faults,
         }
         world.queue_fault = self._meet_queue
@@ -197,10 +210,11 @@ class Run:
     def _move_to(self, instant: datetime) -> None:
         self.world.clock.move_to(instant)
         self._next_due = None
-        down = self.weather.lasts(Kind.UNREACHABLE, instant)
-        if down != self._is_down:
-            self._is_down = down
-            for double in self.world.doubles.values():
+        for vendor in VENDORS:
+            down = self.weather.is_unreachable(vendor.name, instant)
+            if down != (vendor.name in self._down):
+                self._down ^= {vendor.name}
+                double = self.world.doubles[vendor.double or vendor.name]
                 double.stop() if down else double.start()
 
     def _run_scheduled(self, tick: Tick) -> None:
@@ -300,35 +314,45 @@ class Run:
         healed = Kind.ROW_LOST not in self.plan.kinds or (
             self._reconciled_at is not None and self._reconciled_at > end
         )
-        on_its_way = self._see(ON_ITS_WAY, end=end)
+        on_its_way = self._see(ON_ITS_WAY, end=end) or (at < end + ASKED_AGAIN and self._see(HELD))
         return (healed and not on_its_way and not self._retries) or at > end + self.grace
 
     def _close(self) -> Record:
         """What there is to judge by; the last word have reconcile and the watchdog."""
-        world = self.world
+        world, texts = self.world, self._texts()
         final = [world.invoke(RECONCILE, {}, Life()), world.invoke(WATCHDOG, {"everybody": True}, Life())]
         for answered in world.answers:
             for kind in answered.life.suffered:
                 self.weather.count(kind)
         failures = [f"{each.function}: {each.error}" for each in world.answers if each.is_inexplicable]
         return Record(
-            world.received,
+            [message if message.key else _named(message, texts) for message in world.received],
             world.queue.bodies,
             world.transcript.text,
             failures,
             *(each.value for each in final),
         )
 
+    def _texts(self) -> Mapping[tuple[str, str], str]:
+        with self.world.owner.connect() as connection:
+            return {(row.recipient, row.body): row.key for row in connection.execute(TEXTS)}
+
     def judge(self, record: Record) -> Verdict:
         when = self.plan.when
         return judge(
-            self.world.stack.engine,
+            runtime().engine,
             record,
+            self._can_tell,
             start=when.start,
             end=when.end,
             until=self.world.clock.true + timedelta(minutes=1),
             rules=replace(rules(runtime().late_policy), tolerance=self.tolerance),
         )
+
+    def _can_tell(self, provider: str, age: timedelta) -> bool:
+        """Whether a provider, asked about what it was given so long ago, could say if it took it."""
+        vendor = next(vendor for vendor in VENDORS if vendor.name == provider)
+        return not self.weather.is_blind(provider) and age < vendor.probe_reaches
 
     @property
     def tolerance(self) -> timedelta:
@@ -337,6 +361,12 @@ class Run:
         return slow + (2 * MOST_SKEW if Kind.CLOCK_SKEW in self.plan.kinds else timedelta())
 
 
+def _named(message: ReceivedText, texts: Mapping[tuple[str, str], str]) -> ReceivedText:
+    body = hashlib.sha256(message.body.encode()).hexdigest()
+    return replace(message, key=texts.get((message.to, body), f"nobody's: {body}"))
+
+
 def simulate(world: World, seed: int) -> Run:
     plan = planned(seed)
-    return Run(world, plan, draw(seed, plan.when.start, plan.when.length, plan.kinds))
+    providers = [*plan.providers, TWILIO.name]
+    return Run(world, plan, draw(seed, plan.when.start, plan.when.length, plan.kinds, providers))

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 from rich.table import Table
 
@@ -45,6 +46,11 @@ class Tally:
             self.injected[kind] += weather.injected[kind]
             self.lost_with[kind] += verdict.lost
             self.doubled_with[kind] += verdict.doubled
+
+    def __iadd__(self, other: "Tally") -> Self:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        return self
 
     def table(self) -> Table:
         table = Table("fault", title=f"{self.runs} runs", title_justify="left")

@@ -14,9 +14,9 @@ from tests.simulation.judge import Record, Verdict
 from tests.simulation.lives import Life
 from tests.simulation.run import CATCH_UP, Run, planned
 from tests.simulation.tally import Tally
-from tests.simulation.vendors import KEY, SENDGRID
+from tests.simulation.vendors import ASK, KEY, SENDGRID
 from tests.simulation.weather import Kind, Weather
-from tests.simulation.world import World
+from tests.simulation.world import E_MAIL, World
 
 pytestmark = LOST_SOCKETS
 
@@ -103,7 +103,7 @@ def test_a_provider_that_denies_what_it_took_doubles(world: World) -> None:
     seen: set[bytes] = set()
 
     def take_and_deny(exchange: Exchange) -> None:
-        if exchange.read().path in SENDGRID.questions:
+        if SENDGRID.step(exchange) == ASK:
             exchange.reply(Reply(200, {"messages": []}))
         elif not seen.issuperset(keys := KEY.findall(exchange.read().body)):
             seen.update(keys)
@@ -112,7 +112,8 @@ def test_a_provider_that_denies_what_it_took_doubles(world: World) -> None:
         else:
             answer_normally(exchange)
 
-    run = Run(world, planned(SEED), Weather(SEED), provider_faults={"sendgrid": take_and_deny})
+    plan = replace(planned(SEED), providers=E_MAIL)
+    run = Run(world, plan, Weather(SEED), provider_faults={"sendgrid": take_and_deny})
     verdict = run.live()
     tally = Tally()
     tally.add(run.weather, verdict)

@@ -1,7 +1,9 @@
 """Disasters by name, each lived through by the real functions and judged like any seed."""
 
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -9,13 +11,13 @@ import pytest
 from sqlalchemy import Connection, text
 
 from local.doubles.server import Exchange, answer_normally
-from tests.simulation.base import Period, fill
+from tests.simulation.base import DAYTIME, Period, Register, fill, steps
 from tests.simulation.conftest import LOST_SOCKETS
 from tests.simulation.lives import Life
 from tests.simulation.run import CATCH_UP, DISPATCH, MAINTENANCE, RECONCILE, SCAN, WATCHDOG, Plan, Run
-from tests.simulation.vendors import VENDORS, Vendor
+from tests.simulation.vendors import SEND, TWILIO, VENDORS, Vendor
 from tests.simulation.weather import Kind, Spell, Weather
-from tests.simulation.world import World
+from tests.simulation.world import E_MAIL, World
 
 pytestmark = LOST_SOCKETS
 
@@ -27,7 +29,7 @@ EXPIRES = date(2026, 11, 25)
 PEOPLE = 7
 
 
-def people(connection: Connection, number: int) -> None:
+def people(connection: Connection, number: int, channel: str = "EMAIL") -> None:
     """Each with a licence whose SECONDARY reminder falls due on that Monday."""
     tenant = connection.scalar(
         text(
@@ -37,8 +39,8 @@ def people(connection: Connection, number: int) -> None:
     )
     connection.execute(
         text(
-            "INSERT INTO clinicians (tenant_id, external_id, full_name, email)"
-            " SELECT :tenant, number, 'Zebulon ' || number, number || '@canary.test'"
+            "INSERT INTO clinicians (tenant_id, external_id, full_name, email, phone)"
+            " SELECT :tenant, number, 'Zebulon ' || number, number || '@canary.test', '+1212555' || 1000 + number"
             " FROM generate_series(1, :number) AS number"
         ),
         {"tenant": tenant, "number": number},
@@ -50,6 +52,8 @@ def people(connection: Connection, number: int) -> None:
         ),
         {"expires": EXPIRES},
     )
+    register = Register(connection, random.Random(0), DAY)
+    register.policy(tenant, "LICENSE_EXPIRY", steps([channel]), DAYTIME)
 
 
 def plan(when: Period, base: Callable[[Connection], None], *kinds: Kind) -> Plan:
@@ -97,7 +101,7 @@ def test_killed_between_the_providers_answer_and_our_commit(
     deaths: list[object] = []
 
     def die(exchange: Exchange) -> None:
-        if len(deaths) == PEOPLE:
+        if vendor.step(exchange) != SEND or len(deaths) == PEOPLE:
             answer_normally(exchange)
             return
         assert world.sending
@@ -106,8 +110,14 @@ def test_killed_between_the_providers_answer_and_our_commit(
         deaths.append(exchange.process() if is_taken else exchange.read())
         exchange.reset()
 
-    base = partial(people, number=PEOPLE)
-    run = Run(world, plan(DAY, base), Weather(0), provider_faults={vendor.name: die})
+    base = partial(people, number=PEOPLE, channel="SMS" if vendor is TWILIO else "EMAIL")
+    first = [vendor.name] if vendor.name in E_MAIL else []
+    run = Run(
+        world,
+        replace(plan(DAY, base), providers=[*first, *(name for name in E_MAIL if name not in first)]),
+        Weather(0),
+        provider_faults={vendor.double or vendor.name: die},
+    )
 
     verdict = run.live()
 

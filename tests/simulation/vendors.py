@@ -1,5 +1,7 @@
 """How each provider's double behaves in a run's weather. A further provider is one more Vendor."""
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -25,23 +27,61 @@ REQUEST_FAULTS: Mapping[Kind, Fault] = {
     Kind.SILENCE_AFTER: faults.close_after_accept,
     Kind.GARBLED: faults.garble_after_accept,
 }
+ASK, SEND = "ask", "send"
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """`questions`: the paths of its probe, and what it answers there when it knows of nothing."""
+    """`steps`: by name, what its requests look like, as "METHOD path". By SEND a message leaves, by ASK it is sought.
+
+    `refusal`: its answer to a message that it will never take, at that step. `nothing`: its answer when it knows of
+    nothing, None where what it took can be seen at once. `probe_reaches`: for how long it can tell what it took.
+    """
 
     name: str
-    questions: Mapping[str, Reply]
+    steps: Mapping[str, str]
     refusal: Reply
+    nothing: Reply | None = None
+    refuses_at: str = SEND
+    double: str = ""
+    probe_reaches: timedelta = timedelta(days=30)
+
+    def step(self, exchange: Exchange) -> str:
+        return next((step for step, line in self.steps.items() if re.match(line, exchange.line)), "")
 
 
 SENDGRID = Vendor(
     "sendgrid",
-    questions={"/v3/logs": Reply(200, {"messages": []})},
+    {SEND: "POST /v3/mail/send", ASK: "POST /v3/logs"},
     refusal=Reply(400, {"errors": [{"message": "no", "field": "content.0.value", "help": None}]}),
+    nothing=Reply(200, {"messages": []}),
 )
-VENDORS = (SENDGRID,)
+GRAPH = Vendor(
+    "graph",
+    {
+        SEND: "POST .*/send$",
+        ASK: "GET .*/messages",
+        "draft": "POST .*/messages$",
+        "purge": "POST .*/permanentDelete$",
+    },
+    refusal=Reply(400, {"error": {"code": "ErrorInvalidRecipients", "message": "no"}}),
+    refuses_at="draft",
+)
+MAILGUN = Vendor(
+    "mailgun",
+    {SEND: "POST /v3/.*/messages", ASK: "POST /v1/analytics/logs"},
+    refusal=Reply(400, {"message": "to parameter is not a valid address"}),
+    nothing=Reply(200, {"items": [], "pagination": {}, "aggregates": {}}),
+    probe_reaches=timedelta(days=1),
+)
+TWILIO = Vendor(
+    "twilio-sms",
+    {SEND: "POST .*/Messages.json", ASK: "GET .*/Messages.json"},
+    refusal=Reply(400, {"code": 21610, "message": "no", "more_info": "", "status": 400}),
+    nothing=Reply(200, {"messages": [], "page": 0, "page_size": 1000, "next_page_uri": None}),
+    double="twilio",
+)
+VENDORS = (SENDGRID, GRAPH, MAILGUN, TWILIO)
 
 
 @dataclass(slots=True)
@@ -61,48 +101,75 @@ class VendorWeather:
     sending: Callable[[], Life | None]
     _asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     _taken: dict[str, datetime] = field(default_factory=dict)
+    # What drafts are about, by their ids.
+    _drafts: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, exchange: Exchange) -> None:
-        request = exchange.read()
-        found = KEY.search(request.body)
-        key = found[0].decode() if found else ""
-        self._asked[request.path, key] += 1
-        which = (self.vendor.name, request.path, key, self._asked[request.path, key])
-        is_question = request.path in self.vendor.questions
+        step, what = self.vendor.step(exchange), self._what(exchange)
+        self._asked[step, what] += 1
+        which = (self.vendor.name, step, what, self._asked[step, what])
         life = self.sending()
-        if life is not None and life.dies_sending and not is_question:
+        if life is not None and life.dies_sending and step == SEND:
             self._die(life, exchange, which)
-            return
-        if self.weather.lasts(Kind.OUTAGE, self.now()):
+        elif self.weather.out_of_order(self.vendor.name, self.now()):
             REQUEST_FAULTS[Kind.SERVER_ERROR](exchange)
-            return
-        if is_question:
-            self._answer_question(exchange, key, which)
+        elif step == ASK:
+            self._answer_question(exchange, what, which)
         else:
-            self._take(exchange, key, which)
+            self._take(exchange, step, what, which)
 
-    def _take(self, exchange: Exchange, key: str, which: tuple[object, ...]) -> None:
-        if self.weather.strikes(Kind.REFUSED, *which):
+    def _what(self, exchange: Exchange) -> str:
+        """Which message a request is about, in words that the same seed uses again."""
+        request = exchange.read()
+        found = KEY.search(exchange.line.encode() + request.body)
+        if found:
+            return found[0].decode()
+        draft = next((key for draft, key in self._drafts.items() if draft in exchange.line), None)
+        return draft or hashlib.sha256(request.body).hexdigest()
+
+    def _take(self, exchange: Exchange, step: str, what: str, which: tuple[object, ...]) -> None:
+        if step == self.vendor.refuses_at and self.weather.strikes(Kind.REFUSED, *which):
             exchange.reply(self.vendor.refusal)
             return
-        if self.weather.strikes(Kind.OVERTAKEN, *which):
+        if step == SEND and self.weather.strikes(Kind.OVERTAKEN, *which):
             self.meanwhile()
         if self.weather.strikes(Kind.LATENCY, *which):
             self.move_to(self.since() + MOST_LATENCY * self.weather.dice("latency", *which).random())
         # Whether or not this one is taken: the log then lags behind nothing.
-        self._taken.setdefault(key, self.now())
-        self._fault(which)(exchange)
+        self._taken.setdefault(what, self.now())
+        if step == "draft":
+            self._draft(exchange, what, which)
+        else:
+            self._fault(which)(exchange)
 
-    def _answer_question(self, exchange: Exchange, key: str, which: tuple[object, ...]) -> None:
-        lag = MOST_LAG * self.weather.dice("lag", key).random()
-        recent = key in self._taken and self.now() - self._taken[key] < lag
-        if recent and self.weather.strikes(Kind.LOG_LAG, *which):
-            exchange.reply(self.vendor.questions[exchange.read().path])
+    def _draft(self, exchange: Exchange, what: str, which: tuple[object, ...]) -> None:
+        fault = self._fault(which)
+        if fault is not answer_normally:
+            fault(exchange)
+            return
+        reply = exchange.process()
+        self._drafts[json.loads(json.dumps(reply.body)).get("id", "")] = what
+        exchange.reply(reply)
+
+    def _answer_question(self, exchange: Exchange, what: str, which: tuple[object, ...]) -> None:
+        if self.weather.is_blind(self.vendor.name):
+            self.weather.count(Kind.BLIND)
+            faults.answer(403)(exchange)
+            return
+        lag = MOST_LAG * self.weather.dice("lag", what).random()
+        recent = what in self._taken and self.now() - self._taken[what] < lag
+        if self.vendor.nothing and recent and self.weather.strikes(Kind.LOG_LAG, *which):
+            exchange.reply(self.vendor.nothing)
         else:
             self._fault(which)(exchange)
 
     def _fault(self, which: tuple[object, ...]) -> Fault:
-        struck = (fault for kind, fault in REQUEST_FAULTS.items() if self.weather.strikes(kind, *which))
+        spared = self.weather.spares
+        struck = (
+            fault
+            for kind, fault in REQUEST_FAULTS.items()
+            if not spared(kind, self.vendor.name) and self.weather.strikes(kind, *which)
+        )
         return next(struck, answer_normally)
 
     def _die(self, life: Life, exchange: Exchange, which: tuple[object, ...]) -> None:

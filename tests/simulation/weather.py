@@ -6,7 +6,7 @@ So the same seed does the same to the same message, however threads interleave.
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +17,10 @@ class Kind(StrEnum):
     """A fault, as the table of a simulation names it."""
 
     OUTAGE = "provider answers 503 for hours"
+    OUTAGE_OF_ALL = "all providers answer 503 for hours"
     UNREACHABLE = "provider can't be reached for hours"
+    ALL_UNREACHABLE = "no provider can be reached for hours"
+    BLIND = "provider never says what it took"
     TOO_MANY_REQUESTS = "429 with Retry-After"
     SERVER_ERROR = "5xx, not taken"
     SERVER_ERROR_TAKEN = "5xx, taken all the same"
@@ -74,15 +77,19 @@ INTENSITY: Mapping[Kind, tuple[float, float]] = {
     Kind.QUEUE_DOWN: (0.05, 0.3),
     Kind.QUEUE_UNANSWERED: (0.05, 0.3),
 }
-# How long each lasts, once in a run, and whom it concerns: everybody.
+# How long each lasts, once in a run.
 SPELLS: Mapping[Kind, tuple[timedelta, timedelta]] = {
     Kind.OUTAGE: (timedelta(minutes=10), timedelta(hours=9)),
+    Kind.OUTAGE_OF_ALL: (timedelta(minutes=10), timedelta(hours=9)),
     Kind.UNREACHABLE: (timedelta(minutes=10), timedelta(hours=9)),
+    Kind.ALL_UNREACHABLE: (timedelta(minutes=10), timedelta(hours=9)),
     Kind.MISSED_MINUTE: (timedelta(minutes=1), timedelta(minutes=1)),
     Kind.MISSED_HOUR: (timedelta(hours=1), timedelta(hours=1)),
     Kind.MISSED_25_HOURS: (timedelta(hours=25), timedelta(hours=25)),
     Kind.MISSED_3_DAYS: (timedelta(days=3), timedelta(days=3)),
 }
+# What one provider of several suffers: mostly the one that all prefer.
+OF_ONE_PROVIDER = (Kind.OUTAGE, Kind.UNREACHABLE, Kind.BLIND)
 MISSED = (Kind.MISSED_MINUTE, Kind.MISSED_HOUR, Kind.MISSED_25_HOURS, Kind.MISSED_3_DAYS)
 MOST_SKEW = timedelta(seconds=90)
 MOST_LATENCY = timedelta(seconds=12)
@@ -104,6 +111,10 @@ class Weather:
     seed: int
     intensity: Mapping[Kind, float] = field(default_factory=dict)
     spells: Mapping[Kind, Spell] = field(default_factory=dict)
+    # Of the kinds that one provider of several suffers, which.
+    victims: Mapping[Kind, str] = field(default_factory=dict)
+    # Providers, the preferred first.
+    providers: Sequence[str] = ()
     skewed: bool = False
     calm: bool = False
     injected: Counter[Kind] = field(default_factory=Counter)
@@ -126,6 +137,24 @@ class Weather:
         self.injected[kind] = 1
         return True
 
+    def out_of_order(self, provider: str, at: datetime) -> bool:
+        return self.lasts(Kind.OUTAGE_OF_ALL, at) or (
+            self.victims.get(Kind.OUTAGE) == provider and self.lasts(Kind.OUTAGE, at)
+        )
+
+    def is_unreachable(self, provider: str, at: datetime) -> bool:
+        return self.lasts(Kind.ALL_UNREACHABLE, at) or (
+            self.victims.get(Kind.UNREACHABLE) == provider and self.lasts(Kind.UNREACHABLE, at)
+        )
+
+    def is_blind(self, provider: str) -> bool:
+        """For good: no calm ends it."""
+        return self.victims.get(Kind.BLIND) == provider
+
+    def spares(self, kind: Kind, provider: str) -> bool:
+        """Who stands in may be well: else nothing would ever be stood in for."""
+        return provider in self.providers[1:] and self.dice("spared", kind, provider).random() < 0.5
+
     def count(self, kind: Kind) -> None:
         with self._lock:
             self.injected[kind] += 1
@@ -141,7 +170,9 @@ class Weather:
         return MOST_SKEW * self.dice(Kind.CLOCK_SKEW, function).uniform(-1, 1)
 
 
-def draw(seed: int, start: datetime, length: timedelta, kinds: set[Kind]) -> Weather:
+def draw(
+    seed: int, start: datetime, length: timedelta, kinds: set[Kind], providers: Sequence[str]
+) -> Weather:
     """The weather of a run that has these kinds of fault."""
     dice = random.Random(f"weather {seed}")
     intensity = {kind: dice.uniform(*INTENSITY[kind]) for kind in Kind if kind in kinds and kind in INTENSITY}
@@ -152,7 +183,9 @@ def draw(seed: int, start: datetime, length: timedelta, kinds: set[Kind]) -> Wea
         begins = dice.uniform(0, max(0.0, length.total_seconds() - lasts))
         at = start + timedelta(seconds=begins)
         spells[kind] = Spell(at, at + timedelta(seconds=lasts))
-    weather = Weather(seed, intensity, spells, skewed=Kind.CLOCK_SKEW in kinds)
+    weights = [2 * len(providers), *[1] * (len(providers) - 1)]
+    victims = {kind: dice.choices(providers, weights)[0] for kind in OF_ONE_PROVIDER if kind in kinds}
+    weather = Weather(seed, intensity, spells, victims, providers=providers, skewed=Kind.CLOCK_SKEW in kinds)
     for kind in kinds & {Kind.CLOCK_SKEW, Kind.CLOCKS_FORWARD, Kind.CLOCKS_BACK}:
         weather.count(kind)
     return weather

@@ -19,8 +19,7 @@ import boto3
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from local.doubles.received import ReceivedEmail
-from local.doubles.sendgrid import SendGridDouble
+from local.doubles.received import ReceivedEmail, ReceivedText
 from local.doubles.server import Fault
 from local.doubles.sqs import Misbehaviour, QueueRules, Reliable, SqsDouble, queue_rules
 from local.lambda_runtime import FunctionError
@@ -28,6 +27,9 @@ from local.postgres import Postgres
 from local.queues import EventSource
 from local.stack import RunningStack, running
 from local.template import Schedule, queue_attributes
+from nolapse.runtime import bootstrap
+from nolapse.runtime.bootstrap import Runtime
+from nolapse.runtime.settings import Settings
 from tests.simulation.lives import Killed, Life, current, living, watch_statements, watched_requests
 
 # What a run writes, children first.
@@ -38,6 +40,10 @@ WRITTEN = (
     "policy_version WHERE policy_id IN (SELECT policy_id FROM renewal_policies WHERE occasion <> 'LICENSE_EXPIRY')",
     "renewal_policies WHERE tenant_id IS NOT NULL OR occasion <> 'LICENSE_EXPIRY'", "tenants",
 )  # fmt: skip
+
+# Vendors by the names of their doubles.
+OTHERS = ("graph", "mailgun", "twilio")
+E_MAIL = ("sendgrid", "graph", "mailgun")
 
 CONNECTIONS = "FROM pg_stat_activity WHERE datname = current_database() AND usename = 'nolapse_engine'"
 TERMINATE = f"SELECT count(pg_terminate_backend(pid)) {CONNECTIONS}"
@@ -111,7 +117,7 @@ class World:
     looking: Connection
     mail: Path
     transcript: Transcript
-    # What meets every request of the product to a provider, by its name, and to the queue.
+    # What meets every request of the product to a provider, by its double's name, and to the queue.
     provider_faults: Mapping[str, Fault] = field(default_factory=dict)
     queue_fault: Fault | None = None
     # What befalls each invocation, by its function's name.
@@ -122,26 +128,49 @@ class World:
     # How often the database or the queue failed everybody who was at work.
     disturbances: int = 0
     answers: list[Answer] = field(default_factory=list)
+    _runtimes: dict[str, Runtime] = field(default_factory=dict)
 
     @property
-    def doubles(self) -> Mapping[str, SendGridDouble]:
-        """By the name of the provider: what people received is what these kept."""
-        return {"sendgrid": self.stack.sendgrid}
+    def doubles(self) -> Mapping[str, Any]:
+        """By name: what people received is what these kept."""
+        return {"sendgrid": self.stack.sendgrid, **self.stack.others}
 
     @property
-    def received(self) -> list[ReceivedEmail]:
+    def received(self) -> list[ReceivedEmail | ReceivedText]:
         return [message for double in self.doubles.values() for message in double.messages()]
 
-    def reset(self, at: datetime, seed: int, misbehaviour: Misbehaviour | None = None) -> None:
-        """An empty base and empty doubles, at that time."""
+    def prefer(self, providers: Sequence[str]) -> None:
+        """Vendors of e-mail in this order, from now on."""
+        order = ",".join(providers)
+        if order not in self._runtimes:
+            made = Runtime(Settings(email_providers=order), self.clock)  # type: ignore[call-arg]
+            watch_statements(made.engine, self.lose_connections)
+            self._runtimes[order] = made
+        bootstrap.install(self._runtimes[order])
+
+    def close(self) -> None:
+        self.looking.close()
+        for made in self._runtimes.values():
+            made.engine.dispose()
+
+    def reset(
+        self,
+        at: datetime,
+        seed: int,
+        misbehaviour: Misbehaviour | None = None,
+        providers: Sequence[str] = E_MAIL,
+    ) -> None:
+        """An empty base and empty doubles, at that time, with these providers of e-mail."""
+        self.prefer(providers)
         with self.owner.begin() as connection:
             # A replica fires no trigger: the audit log may be emptied, and nothing is written to it.
             connection.execute(text("SET LOCAL session_replication_role = replica"))
             for rows in WRITTEN:
                 connection.execute(text(f"DELETE FROM {rows}"))  # noqa: S608  our own constants
-        with closing(sqlite3.connect(self.mail, isolation_level=None)) as store:
-            store.execute("DELETE FROM label")
-            store.execute("DELETE FROM taken")
+        for mail in (self.mail, *(self.mail.with_suffix(f".{name}.sqlite") for name in OTHERS)):
+            with closing(sqlite3.connect(mail, isolation_level=None)) as store:
+                store.execute("DELETE FROM label")
+                store.execute("DELETE FROM taken")
         self.queue.empty(seed, misbehaviour or Reliable())
         self.transcript.clear()
         self.clock.true = at
@@ -186,9 +215,6 @@ class World:
         self.disturbances += 1
         backend: int = self.scalar("SELECT pg_backend_pid()")
         os.kill(backend, signal.SIGKILL)
-
-    def stop_looking(self) -> None:
-        self.looking.close()
 
     def _look_again(self) -> None:
         deadline = time.monotonic() + 30
@@ -247,6 +273,10 @@ class _Dispatchers:
 def world(postgres: Postgres, database: str, folder: Path) -> Iterator[World]:
     """`database`: a clone of the template that nobody else uses."""
     clock, mail, made = Clock(), folder / "mail.sqlite", list[World]()
+
+    def faults_of(name: str) -> Callable[[], Fault | None]:
+        return lambda: made[0].provider_faults.get(name)
+
     with ExitStack() as open_things:
         stack = open_things.enter_context(
             running(
@@ -254,7 +284,8 @@ def world(postgres: Postgres, database: str, folder: Path) -> Iterator[World]:
                 database,
                 mail=mail,
                 clock=clock,
-                faults=lambda: made[0].provider_faults.get("sendgrid"),
+                faults=faults_of("sendgrid"),
+                others={name: faults_of(name) for name in OTHERS},
             )
         )
         queue = open_things.enter_context(
@@ -266,8 +297,7 @@ def world(postgres: Postgres, database: str, folder: Path) -> Iterator[World]:
         open_things.callback(owner.dispose)
         transcript = open_things.enter_context(_transcript(stack))
         made.append(World(stack, queue, clock, owner, _look(owner), mail, transcript))
-        open_things.callback(made[0].stop_looking)
-        watch_statements(stack.engine, made[0].lose_connections)
+        open_things.callback(made[0].close)
         yield made[0]
 
 

@@ -35,8 +35,8 @@ _ERROR_CODES = range(10_000, 100_000)
 _NOT_SENT = {"failed", "undelivered", "canceled"}
 
 # A message is made within the exchange that asks for it: what was made outside of these is another's, though
-# it say the same. Twilio's clock and ours may differ a little, and it counts in whole seconds.
-_CLOCK_DIFFERENCE = timedelta(seconds=10)
+# it say the same. Twilio's clock and ours may differ.
+_CLOCK_DIFFERENCE = timedelta(minutes=5)
 _MADE_WITHIN = timedelta(minutes=5)
 _PAGE = 1000
 _PAGES = 3

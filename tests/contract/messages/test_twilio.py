@@ -265,14 +265,14 @@ class TestProbe:
         assert rig.provider.probe(replace(rig.sought(rig.message), to=other)) == NotFound()
 
     @on_both
-    @pytest.mark.parametrize("minutes", [-6, -1, 6, 60])
+    @pytest.mark.parametrize("minutes", [-6, 6, 60])
     def test_the_same_text_at_another_time_is_another_message(self, rig: Any, minutes: int) -> None:
         rig.provider.send(rig.message)
         since = rig.clock.now - timedelta(minutes=minutes)
         assert rig.provider.probe(rig.sought(rig.message, since)) == NotFound()
 
     @on_both
-    @pytest.mark.parametrize("seconds", [-5.9, -0.5, 0, 0.5, 70])
+    @pytest.mark.parametrize("seconds", [-90, -0.5, 0, 0.5, 70])
     def test_clocks_may_differ_and_twilio_counts_whole_seconds(self, rig: Any, seconds: float) -> None:
         outcome = rig.provider.send(rig.message)
         since = rig.clock.now - timedelta(seconds=seconds)

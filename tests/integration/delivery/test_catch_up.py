@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from local.doubles import faults
 from nolapse.delivery import catch_up as catch_up_module
+from nolapse.domain.routing import MOST_PROBES
 from nolapse.runtime.bootstrap import runtime
 from tests.integration.delivery.conftest import CLOSES, EXPIRES, OPENS, Delivery
 
@@ -276,6 +277,23 @@ class TestOnePerPerson:
         delivery.send_late(CLOSES + timedelta(minutes=5))
         assert delivery.statuses() == {"UNKNOWN": 1, "LATE_PENDING": 1}
         live_through(delivery, CLOSES + timedelta(hours=1), CLOSES + DAY)
+
+        first, second = sorted(email.received_at for email in delivery.mail)
+        assert second - first >= timedelta(hours=4)
+
+    def test_one_that_is_held_no_more_keeps_its_distance(self, delivery: Delivery) -> None:
+        tenant = delivery.due()
+        delivery.register.license(tenant, the_person(delivery), EXPIRES, number="MD-1")
+        delivery.register.plan()
+        delivery.faults.inject(faults.answer(500))
+        delivery.send_late(CLOSES)
+        for hour in range(1, MOST_PROBES + 1):
+            delivery.faults.inject(faults.answer(503))
+            delivery.catch_up(CLOSES + timedelta(hours=hour))
+        delivery.send()
+        assert delivery.statuses() == {"HELD": 1, "SENT": 1}
+
+        live_through(delivery, CLOSES + timedelta(hours=6), CLOSES + DAY)
 
         first, second = sorted(email.received_at for email in delivery.mail)
         assert second - first >= timedelta(hours=4)

@@ -42,6 +42,22 @@ def test_late_and_dropped_rows_are_no_drift(delivery: Delivery) -> None:
     assert delivery.statuses() == {"SUPPRESSED": 2}
 
 
+def test_what_was_put_off_is_no_drift(delivery: Delivery) -> None:
+    delivery.due(2)
+    reconcile(delivery, NOW)
+    again = OPENS + timedelta(minutes=10)
+    delivery.register.execute(
+        "INSERT INTO provider_circuit (provider, state, retry_at, changed_at) VALUES ('sendgrid', 'OPEN', :at, :now)",
+        at=again, now=OPENS,
+    )  # fmt: skip
+    delivery.send(OPENS)
+
+    assert reconcile(delivery, OPENS + timedelta(minutes=1))["drift"] == 0
+    assert delivery.register.rows(
+        "SELECT DISTINCT status, next_attempt_at FROM notification_schedule WHERE event = 'SECONDARY'"
+    ) == [("PENDING", again)]
+
+
 def test_the_horizon_moves_on_and_what_it_brings_is_no_drift(delivery: Delivery) -> None:
     tenant = delivery.register.tenant()
     # 13 months ahead of 26 October 2026 ends on 25 November 2027; its first reminder falls on the day after.

@@ -63,7 +63,10 @@ differing AS MATERIALIZED (  -- both sides met once; what is as it should be goe
             expected.perishable, coalesce(expected.unless_event, ''), expected.policy_id, expected.policy_version)
           OR (NOT present.late AND (
             present.send_by <> expected.window_end
-            OR (present.attempt_count = 0 AND present.next_attempt_at <> expected.scheduled_at))))
+            -- once its window is open, a circuit, a limit or quiet hours may have put it off, for a day at most
+            OR (present.attempt_count = 0 AND present.next_attempt_at NOT BETWEEN expected.scheduled_at
+              AND CASE WHEN expected.scheduled_at <= :now THEN CAST(:now AS timestamptz) + interval '1 day'
+                ELSE expected.scheduled_at END))))
         THEN 'restored'
       END AS change,
       present.status IN ('PENDING', 'LATE_PENDING') AND (

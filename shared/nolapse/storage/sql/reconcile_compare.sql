@@ -24,7 +24,8 @@ behind AS MATERIALIZED (
         = (stored.window_end, stored.occurrence, stored.occasion_date, stored.event, stored.channels, stored.perishable,
           coalesce(stored.unless_event, ''), stored.policy_id, stored.policy_version)
         AND (stored.late OR (stored.send_by = owed.window_end
-          AND (stored.attempt_count > 0 OR stored.next_attempt_at = owed.scheduled_at))))) AS alike
+          AND (stored.attempt_count > 0 OR stored.next_attempt_at
+            BETWEEN owed.scheduled_at AND CAST(:now AS timestamptz) + interval '1 day'))))) AS alike
   FROM (SELECT * FROM expected WHERE scheduled_at <= :now) AS owed
   FULL JOIN (SELECT * FROM notification_schedule WHERE scheduled_at <= :now) AS stored
     ON (stored.idempotency_key, stored.scheduled_at) = (owed.idempotency_key, owed.scheduled_at)

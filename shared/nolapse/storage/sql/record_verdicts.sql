@@ -21,7 +21,15 @@ settled AS (
 UPDATE notification_schedule AS schedule
 SET status = settled.status,
     reason = settled.reason,
-    next_attempt_at = coalesce(settled.next_attempt_at, schedule.next_attempt_at),
+    -- late and no longer held, it waits for a window like any other: another may have left meanwhile
+    next_attempt_at = CASE
+      WHEN schedule.status = 'HELD' AND settled.status = 'LATE_PENDING' THEN 'infinity'
+      ELSE coalesce(settled.next_attempt_at, schedule.next_attempt_at)
+    END,
+    send_by = CASE
+      WHEN schedule.status = 'HELD' AND settled.status = 'LATE_PENDING' THEN 'infinity'
+      ELSE schedule.send_by
+    END,
     channel_position = position,
     retry_count = settled.retry_count,
     claimed_at = CASE WHEN settled.status IN ('PENDING', 'LATE_PENDING') THEN NULL ELSE claimed_at END,

@@ -1,0 +1,49 @@
+"""Many seeds at once: a process per core, each with a stack and a database of its own."""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from local.databases import TEMPLATE
+from local.postgres import Postgres
+from tests.simulation.run import simulate
+from tests.simulation.tally import Tally, replay
+from tests.simulation.world import world
+
+# Seeds for which one stack is made: enough to be worth it, few enough that all cores end together.
+CHUNK = 20
+
+
+def live_all(postgres: Postgres, folder: Path, seeds: range) -> Iterator[tuple[Tally, Sequence[str]]]:
+    """Of some seeds at a time what they came to, and what is wrong with them, with the command that replays it."""
+    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(len(chunks), os.cpu_count() or 1), spawning) as pool:
+        for done in as_completed(pool.submit(_live, postgres.socket, folder, chunk) for chunk in chunks):
+            yield done.result()
+
+
+def _live(socket: str, folder: Path, seeds: Sequence[int]) -> tuple[Tally, Sequence[str]]:
+    sys.unraisablehook = _forgive_lost_sockets
+    postgres, name, own = Postgres(socket, None), f"simulation_{seeds[0]}", folder / str(seeds[0])
+    own.mkdir()
+    postgres.create_database(name, TEMPLATE)
+    tally, complaints = Tally(), list[str]()
+    with world(postgres, name, own) as made:
+        for seed in seeds:
+            run = simulate(made, seed)
+            verdict = run.live()
+            tally.add(run.weather, verdict)
+            complaints += [f"seed {seed}: {what}: {'; '.join(them)}" for what, them in verdict.wrong.items()]
+            complaints += [] if verdict.holds else [replay(seed)]
+    postgres.drop_database(name)
+    return tally, complaints
+
+
+def _forgive_lost_sockets(broken: "sys.UnraisableHookArgs") -> None:
+    """A connection that a fault cut off has unsent bytes as it is thrown away."""
+    if not isinstance(broken.exc_value, OSError):
+        sys.__unraisablehook__(broken)
