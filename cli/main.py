@@ -9,11 +9,13 @@ from cli import (
     holds,
     importing,
     migrate,
+    openapi,
     policy,
     reconcile,
     resend,
     simulate,
     timeline,
+    token,
     up,
 )
 
@@ -26,6 +28,8 @@ app.command("simulate")(simulate.simulate)
 app.command("reconcile")(reconcile.reconcile)
 app.command("conversion")(conversion.conversion)
 app.command("timeline")(timeline.timeline)
+app.command("token")(token.token)
+app.command("openapi")(openapi.openapi)
 app.command("resend")(resend.resend)
 app.add_typer(policy.app, name="policy")
 app.add_typer(holds.app, name="holds")

@@ -65,7 +65,7 @@ class Api:
         for prefix, directory in self.mounts.items():
             if request.path == prefix or request.path.startswith(f"{prefix}/"):
                 return _file(prefix, directory, request)
-        for route in self.routes:
+        for route in sorted(self.routes, key=_specificity):
             parameters = match(route, request.method, request.path)
             if parameters is not None:
                 return self._invoke(route, request, parameters)
@@ -78,6 +78,14 @@ class Api:
         except FunctionError as error:
             log.exception("function failed", extra={"function": error.function})
             return Response.message(500, "Internal Server Error")
+
+
+def _specificity(route: Route) -> tuple[bool, int, bool]:
+    """What API Gateway tries first: whole paths, then the longest of those with {name+}; a method before ANY.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    """
+    return "+}" in route.path, -len(route.path), route.method == "ANY"
 
 
 def match(route: Route, method: str, path: str) -> dict[str, str] | None:

@@ -15,6 +15,7 @@ from local.doubles.mailgun import MailgunDouble
 from local.doubles.sendgrid import SendGridDouble
 from local.doubles.server import Fault
 from local.doubles.twilio import TwilioDouble
+from local.issuer import AUDIENCE, ISSUER, Issuer, IssuerDouble
 from local.lambda_runtime import Functions
 from local.postgres import PORT, Postgres
 from local.queues import EventSource
@@ -108,6 +109,7 @@ def running(
     """
     with ExitStack() as open_things:
         cloud = open_things.enter_context(Cloud())
+        issuer = open_things.enter_context(IssuerDouble(Issuer(mail.parent), clock.now))
         sendgrid = open_things.enter_context(SendGridDouble(mail, clock.now, faults))
         doubles = {
             name: open_things.enter_context(
@@ -133,6 +135,9 @@ def running(
                 "SenderName": "Nolapse",
                 "PortalUrl": "http://127.0.0.1:8000/portal",
                 "PublicUrl": "http://127.0.0.1:8000",
+                "OidcIssuer": ISSUER,
+                "OidcAudience": AUDIENCE,
+                "OidcKeysUrl": issuer.keys_url,
                 "AlertsEmail": "ops@nolapse.test",
                 # moto's queue slows with depth: scan stays a few batches ahead of the senders.
                 "ScanLimit": "100",
