@@ -13,6 +13,7 @@ OF_ONE_PERSON = (
     "person_dates",
     "medications",
     "notification_schedule",
+    "schedule_shadow",
     "acknowledgements",
 )
 

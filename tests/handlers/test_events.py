@@ -15,6 +15,9 @@ FUNCTIONS = {
     "api_calendar_file": "ApiFunction",
     "api_health": "ApiFunction",
     "api_live": "ApiFunction",
+    "api_elsewhere": "ApiFunction",
+    "api_preflight": "ApiFunction",
+    "api_v1": "ApiFunction",
     "api_ready": "ApiFunction",
     "catch_up_hourly": "CatchUpFunction",
     "dispatch_queued": "DispatchEmailFunction",
@@ -70,6 +73,15 @@ def test_live(delivery: Delivery) -> None:
     answer = delivery.running.functions.invoke("ApiFunction", load("api_live"))
 
     assert (answer["statusCode"], answer["body"]) == (200, '{"status":"ok"}')
+
+
+@pytest.mark.parametrize(
+    ("event", "status"), [("api_v1", 401), ("api_preflight", 204), ("api_elsewhere", 403)]
+)
+def test_without_a_token(delivery: Delivery, event: str, status: int) -> None:
+    answer = delivery.running.functions.invoke("ApiFunction", load(event))
+
+    assert (answer["statusCode"], bool(answer["headers"]["X-Correlation-Id"])) == (status, True)
 
 
 @pytest.mark.parametrize("event", ["api_acknowledge", "api_acknowledge_page", "api_calendar_file"])
