@@ -32,11 +32,11 @@ class Rules:
 
 def create_app(
     engine: Engine,
-    keys: Callable[[], KeyRing],
     links: Links,
     clock: Clock,
-    rules: Rules,
     *,
+    keys: Callable[[], KeyRing],
+    rules: Rules,
     portal_url: str,
     count: Callable[[Mapping[str, int]], None],
     log: Log,

@@ -23,10 +23,10 @@ or `nolapse/write`, and shows the records of the token's tenant alone. Edits res
 def document() -> str:
     app = create_app(
         sqlalchemy.create_engine("postgresql+pg8000://"),
-        _nothing_runs,
         Links(base="https://nolapse.example", keys=_nothing_runs, lasting=timedelta(0)),
         _nothing_runs,
-        Rules(Verifier("", [], "https://nolapse.example"), Pace(1, 1), [], _nothing_runs),
+        keys=_nothing_runs,
+        rules=Rules(Verifier("", [], "https://nolapse.example"), Pace(1, 1), [], _nothing_runs),
         portal_url="",
         count=_nothing_runs,
         log=_nothing_runs,

@@ -23,10 +23,10 @@ def make_api(runtime: "Runtime") -> Front:
 
     return create_app(
         runtime.engine,
-        lambda: runtime.key_ring,
         runtime.links,
         runtime.clock.now,
-        Rules(
+        keys=lambda: runtime.key_ring,
+        rules=Rules(
             verifier=Verifier(
                 settings.oidc_issuer, settings.oidc_audience.split(","), str(settings.oidc_keys_url)
             ),

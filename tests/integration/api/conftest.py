@@ -77,10 +77,10 @@ def api(register: Register, tmp_path: Path) -> Iterator[Api]:
     with IssuerDouble(issuer, clock.now) as double:
         front = create_app(
             register.database.api,
-            lambda: KEYS,
             Links(base="https://nolapse.test", keys=lambda: KEYS, lasting=timedelta(days=120)),
             clock.now,
-            Rules(
+            keys=lambda: KEYS,
+            rules=Rules(
                 verifier=Verifier(ISSUER, [AUDIENCE], double.keys_url),
                 pace=Pace(600, 6000),
                 origins=[ORIGIN],

@@ -4,6 +4,7 @@ import base64
 import hmac
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.issuer import AUDIENCE, ISSUER
+from local.postgres import Postgres
 from nolapse.api.front import MOST_BODY_BYTES, MOST_HEADER_BYTES
 from nolapse.api.identity import Role
 from nolapse.api.pace import Pace
@@ -71,8 +73,8 @@ class TestErrors:
         assert failed["correlation_id"] == answer.body["correlationId"]
         assert failed["kind"] == "ProgrammingError"
 
-    def test_a_database_out_of_reach_is_503(self, api: Api, staff: str) -> None:
-        api.front.engine = api.register.database.postgres.engine("no-such-database", "nolapse_api")
+    def test_a_database_out_of_reach_is_503(self, api: Api, staff: str, tmp_path: Path) -> None:
+        api.front.engine = Postgres(str(tmp_path), None).engine("nowhere", "nolapse_api")
 
         answer = api.call("GET", PEOPLE, staff)
 
