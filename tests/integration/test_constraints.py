@@ -23,6 +23,7 @@ REFUSED = {
     "clinicians_timezone_check": "UPDATE clinicians SET timezone = ''",
     "clinicians_status_check": "UPDATE clinicians SET status = 'LOST'",
     "who_was_deleted_is_not_active": "UPDATE clinicians SET deleted_at = now()",
+    "what_was_deleted_was_stopped": "UPDATE medications SET deleted_at = now()",
     "what_was_deleted_has_ended": "UPDATE licenses SET deleted_at = now()",
     "api_pace_used_check": "UPDATE api_pace SET used = 0",
     "idempotent_request_principal_check": "UPDATE idempotent_request SET principal = ''",

@@ -7,7 +7,7 @@ from datetime import datetime
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from sqlalchemy import Engine
 
-from nolapse.api import acknowledge, clinicians, health, licenses
+from nolapse.api import acknowledge, clinicians, health, licenses, medications, notifications, users
 from nolapse.api.acknowledge import Clock
 from nolapse.api.front import Front, Log, cors
 from nolapse.api.identity import Verifier
@@ -17,7 +17,7 @@ from nolapse.domain.links import DeadLink, Links
 from nolapse.domain.seals import BrokenSeal, KeyRing
 from nolapse.planning.plan import Bounds
 
-RESOURCES = (clinicians, licenses)
+RESOURCES = (clinicians, users, licenses, medications, notifications)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """/v1/clinicians: the people whom notifications are about, and who get them."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -13,12 +14,13 @@ from nolapse.api import schemas
 from nolapse.api.errors import Conflict
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import ABSENT, Body, Edited, Email, Listed, Phone, Zone
+from nolapse.api.schemas import ABSENT, Body, Edited, Email, Listed, Phone, Zone, differences, patched
 from nolapse.api.v1 import JSON, V1
 from nolapse.planning.edits import reschedule
 from nolapse.storage.statements import statement
 
 Role = Literal["CLINICIAN", "SUPERVISOR", "STAFF", "PATIENT", "CAREGIVER"]
+TAKEN = "another person is called so"
 Status = Literal["ACTIVE", "LEFT", "DECEASED"]
 PERSON = table(
     "clinicians",
@@ -94,7 +96,7 @@ class EditedClinician(Clinician, Edited):
 
 def add_routes(v1: V1) -> None:
     v1.constraints.update(
-        clinicians_tenant_id_external_id_key=("external_id", "another person is called so", True),
+        clinicians_tenant_id_external_id_key=("external_id", TAKEN, True),
         clinicians_tenant_id_supervisor_id_fkey=("supervisor_id", "is no clinician of yours", False),
         clinicians_check=("supervisor_id", "is the person themselves", False),
     )
@@ -103,7 +105,7 @@ def add_routes(v1: V1) -> None:
     def list_clinicians(asked: Annotated[Clinicians, Query()]) -> Listed[Clinician]:
         """List people."""
         rows, following = LISTING.page(v1.connection, v1.keys, v1.now, asked, asked.sort)
-        return Listed[Clinician](items=[_shown(row) for row in rows], next=following)
+        return Listed[Clinician](items=[shown(row) for row in rows], next=following)
 
     @v1.route("POST", "/v1/clinicians", status=HTTPStatus.CREATED)
     def create_clinician(body: ClinicianBody) -> Response[EditedClinician]:
@@ -111,17 +113,13 @@ def add_routes(v1: V1) -> None:
 
         One who was deleted comes back under the id that they had, with the dates that they had.
         """
-        values = {**body.model_dump(), "tenant_id": v1.principal.tenant_id, "now": v1.now}
-        row = v1.connection.execute(statement("create_clinician"), values).one_or_none()
-        if row is None:
-            raise Conflict("external_id", "another person is called so")
-        made = _edited(v1, row, "clinician.created", sorted(body.model_fields_set))
+        made = edited(v1, create(v1, body), "clinician.created", sorted(body.model_fields_set))
         return Response(HTTPStatus.CREATED, JSON, made, {"Location": f"/v1/clinicians/{made.clinician_id}"})
 
     @v1.route("GET", "/v1/clinicians/<clinician_id>")
     def get_clinician(clinician_id: UUID) -> Clinician:
         """Read a person."""
-        return _shown(v1.only(v1.connection.execute(LISTING.one(clinician_id)), "clinician"))
+        return read(v1, clinician_id)
 
     @v1.route("PUT", "/v1/clinicians/<clinician_id>")
     def replace_clinician(clinician_id: UUID, body: ClinicianBody) -> EditedClinician:
@@ -129,14 +127,13 @@ def add_routes(v1: V1) -> None:
 
         Their notifications, and those of whom they supervise or care for, follow in the same transaction.
         """
-        return _change(v1, _locked(v1, clinician_id), body)
+        return _change(v1, _matched(v1, clinician_id), body)
 
     @v1.route("PATCH", "/v1/clinicians/<clinician_id>")
     def change_clinician(clinician_id: UUID, body: ClinicianPatch) -> EditedClinician:
         """Change some of a person."""
-        current = _locked(v1, clinician_id)
-        stays = current.model_dump(include=set(ClinicianBody.model_fields))
-        return _change(v1, current, ClinicianBody(**{**stays, **body.model_dump(exclude_unset=True)}))
+        current = _matched(v1, clinician_id)
+        return _change(v1, current, patched(ClinicianBody, current, body))
 
     @v1.route("DELETE", "/v1/clinicians/<clinician_id>")
     def delete_clinician(clinician_id: UUID) -> Edited:
@@ -144,35 +141,56 @@ def add_routes(v1: V1) -> None:
 
         What was to be told about them is cancelled; what was sent stays on record.
         """
-        _locked(v1, clinician_id)
-        v1.connection.execute(statement("delete_clinician"), {"clinician_id": clinician_id, "now": v1.now})
-        done = Edited(rescheduled=reschedule(v1.connection, [clinician_id], v1.limits))
-        v1.audit("clinician.deleted", f"clinician:{clinician_id}")
-        return done
+        _matched(v1, clinician_id)
+        return delete(v1, clinician_id)
 
 
-def _locked(v1: V1, clinician_id: UUID) -> Clinician:
-    """As they stand until this transaction ends, and as whoever edits them saw them. Raises what If-Match says."""
+def create(v1: V1, body: ClinicianBody) -> Row[Any]:
+    """Raises Conflict."""
+    values = {**body.model_dump(), "tenant_id": v1.principal.tenant_id, "now": v1.now}
+    row = v1.connection.execute(statement("create_clinician"), values).one_or_none()
+    if row is None:
+        raise Conflict("external_id", TAKEN)
+    return row
+
+
+def read(v1: V1, clinician_id: UUID) -> Clinician:
+    return shown(v1.only(v1.connection.execute(LISTING.one(clinician_id)), "clinician"))
+
+
+def lock(v1: V1, clinician_id: UUID) -> Clinician:
+    """As they stand, until this transaction ends."""
     rows = v1.connection.execute(statement("lock_clinician"), {"clinician_id": clinician_id})
-    current = _shown(v1.only(rows, "clinician"))
+    return shown(v1.only(rows, "clinician"))
+
+
+def write(v1: V1, clinician_id: UUID, body: ClinicianBody) -> Row[Any]:
+    values = {**body.model_dump(), "clinician_id": clinician_id, "now": v1.now}
+    return v1.connection.execute(statement("change_clinician"), values).one()
+
+
+def delete(v1: V1, clinician_id: UUID) -> Edited:
+    v1.connection.execute(statement("delete_clinician"), {"clinician_id": clinician_id, "now": v1.now})
+    done = Edited(rescheduled=reschedule(v1.connection, [clinician_id], v1.limits))
+    v1.audit("clinician.deleted", f"clinician:{clinician_id}")
+    return done
+
+
+def edited(v1: V1, row: Row[Any], action: str, changed: Sequence[str]) -> EditedClinician:
+    rescheduled = reschedule(v1.connection, [row.clinician_id], v1.limits)
+    v1.audit(action, f"clinician:{row.clinician_id}", changed)
+    return EditedClinician(**shown(row).model_dump(), rescheduled=rescheduled)
+
+
+def shown(row: Row[Any]) -> Clinician:
+    return Clinician.model_validate(row._mapping, extra="ignore")  # noqa: SLF001  SQLAlchemy's way to a mapping
+
+
+def _matched(v1: V1, clinician_id: UUID) -> Clinician:
+    current = lock(v1, clinician_id)
     require_match(v1.if_match, current)
     return current
 
 
 def _change(v1: V1, current: Clinician, body: ClinicianBody) -> EditedClinician:
-    wanted = body.model_dump()
-    changed = sorted(name for name, value in wanted.items() if getattr(current, name) != value)
-    values = {**wanted, "clinician_id": current.clinician_id, "now": v1.now}
-    return _edited(
-        v1, v1.connection.execute(statement("change_clinician"), values).one(), "clinician.changed", changed
-    )
-
-
-def _edited(v1: V1, row: Row[Any], action: str, changed: list[str]) -> EditedClinician:
-    rescheduled = reschedule(v1.connection, [row.clinician_id], v1.limits)
-    v1.audit(action, f"clinician:{row.clinician_id}", changed)
-    return EditedClinician(**_shown(row).model_dump(), rescheduled=rescheduled)
-
-
-def _shown(row: Row[Any]) -> Clinician:
-    return Clinician.model_validate(row._mapping, extra="ignore")  # noqa: SLF001  SQLAlchemy's way to a mapping
+    return edited(v1, write(v1, current.clinician_id, body), "clinician.changed", differences(current, body))

@@ -14,7 +14,7 @@ from nolapse.api import schemas
 from nolapse.api.errors import Conflict
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import ABSENT, Body, Edited, Listed
+from nolapse.api.schemas import ABSENT, Body, Edited, Listed, differences, patched
 from nolapse.api.v1 import JSON, V1
 from nolapse.planning.edits import reschedule
 from nolapse.storage.statements import statement
@@ -147,8 +147,7 @@ def add_routes(v1: V1) -> None:
     def change_license(license_id: UUID, body: LicensePatch) -> EditedLicense:
         """Change some of a licence."""
         current = _locked(v1, license_id)
-        stays = current.model_dump(include=set(LicenseBody.model_fields))
-        return _change(v1, current, LicenseBody(**{**stays, **body.model_dump(exclude_unset=True)}))
+        return _change(v1, current, patched(LicenseBody, current, body))
 
     @v1.route("DELETE", "/v1/licenses/<license_id>")
     def delete_license(license_id: UUID) -> Edited:
@@ -172,11 +171,11 @@ def _locked(v1: V1, license_id: UUID) -> License:
 
 
 def _change(v1: V1, current: License, body: LicenseBody) -> EditedLicense:
-    wanted = body.model_dump()
-    changed = sorted(name for name, value in wanted.items() if getattr(current, name) != value)
-    values = {**wanted, "license_id": current.license_id, "now": v1.now}
+    values = {**body.model_dump(), "license_id": current.license_id, "now": v1.now}
     row = v1.connection.execute(statement("change_license"), values).one()
-    return _edited(v1, row, {current.clinician_id, row.clinician_id}, "license.changed", changed)
+    return _edited(
+        v1, row, {current.clinician_id, row.clinician_id}, "license.changed", differences(current, body)
+    )
 
 
 def _edited(v1: V1, row: Row[Any], holders: set[UUID], action: str, changed: list[str]) -> EditedLicense:

@@ -33,6 +33,22 @@ ROUTES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("PUT", "/v1/licenses/<license_id>"): STAFF,
     ("PATCH", "/v1/licenses/<license_id>"): STAFF,
     ("DELETE", "/v1/licenses/<license_id>"): STAFF,
+    ("GET", "/v1/users"): EVERY_ROLE,
+    ("POST", "/v1/users"): STAFF,
+    ("GET", "/v1/users/<user_id>"): EVERY_ROLE,
+    ("PUT", "/v1/users/<user_id>"): STAFF,
+    ("PATCH", "/v1/users/<user_id>"): STAFF,
+    ("DELETE", "/v1/users/<user_id>"): STAFF,
+    ("GET", "/v1/medications"): EVERY_ROLE,
+    ("POST", "/v1/medications"): STAFF,
+    ("GET", "/v1/medications/<medication_id>"): EVERY_ROLE,
+    ("PUT", "/v1/medications/<medication_id>"): STAFF,
+    ("PATCH", "/v1/medications/<medication_id>"): STAFF,
+    ("DELETE", "/v1/medications/<medication_id>"): STAFF,
+    ("GET", "/v1/notifications"): EVERY_ROLE,
+    ("GET", "/v1/notifications/<key>"): EVERY_ROLE,
+    ("GET", "/v1/licenses/<license_id>/timeline"): EVERY_ROLE,
+    ("GET", "/v1/clinicians/<clinician_id>/timeline"): EVERY_ROLE,
 }
 
 # What other systems offer to empty or to fill a base. Nolapse has none of it, in no environment.

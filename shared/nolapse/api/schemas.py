@@ -9,6 +9,7 @@ from nolapse.planning.edits import Rescheduled
 from nolapse.planning.importing.contacts import read_email, read_phone
 
 Item = TypeVar("Item", bound=BaseModel)
+Whole = TypeVar("Whole", bound=BaseModel)
 
 
 class Body(BaseModel):
@@ -24,6 +25,18 @@ class Edited(BaseModel):
 class Listed(BaseModel, Generic[Item]):
     items: list[Item]
     next: str | None = Field(description="`cursor` of the next page; null: this is the last")
+
+
+def patched(whole: type[Whole], current: BaseModel, patch: BaseModel) -> Whole:
+    """JSON Merge Patch (RFC 7396) of a record's own fields. Raises pydantic's ValidationError."""
+    stays = current.model_dump(include=set(whole.model_fields))
+    return whole.model_validate({**stays, **patch.model_dump(exclude_unset=True)})
+
+
+def differences(current: BaseModel, wanted: BaseModel) -> list[str]:
+    """Names of fields."""
+    values = wanted.model_dump()
+    return sorted(name for name, value in values.items() if getattr(current, name) != value)
 
 
 def _printable(text: str) -> str:
