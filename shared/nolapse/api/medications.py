@@ -1,4 +1,4 @@
-"""/v1/medications: what somebody takes and when, as RFC 5545 says it; each dose has a reminder and a window of its own."""
+"""/v1/medications: what somebody takes and when (RFC 5545); each dose has a reminder and a window of its own."""
 
 from datetime import timedelta
 from http import HTTPStatus

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import (
     ARRAY,
@@ -43,10 +43,10 @@ LISTING = Listing(
     key=NOTIFICATION.c.idempotency_key,
     sorts={"scheduled_at": NOTIFICATION.c.scheduled_at},
 )
-Key = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Key = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 # A timeline reaches beyond what is stored: further than this nobody plans.
-MOST_AHEAD = timedelta(days=3653)
-USUAL_AHEAD = timedelta(days=731)
+DaysAhead = Annotated[int, Query(ge=0, le=3653, description="computed beyond what is stored")]
+USUAL_DAYS_AHEAD = 731
 
 
 class Notifications(Page):
@@ -87,12 +87,6 @@ class Timeline(BaseModel):
     entries: list[Entry]
 
 
-class Reach(BaseModel):
-    days_ahead: int = Field(
-        default=USUAL_AHEAD.days, ge=0, le=MOST_AHEAD.days, description="computed beyond what is stored"
-    )
-
-
 def add_routes(v1: V1) -> None:
     @v1.route("GET", "/v1/notifications")
     def list_notifications(asked: Annotated[Notifications, Query()]) -> Listed[Notification]:
@@ -107,16 +101,16 @@ def add_routes(v1: V1) -> None:
         return Listed[Notification](items=[_shown(row) for row in rows], next=following)
 
     @v1.route("GET", "/v1/licenses/<license_id>/timeline")
-    def get_license_timeline(license_id: UUID, asked: Annotated[Reach, Query()]) -> Timeline:
+    def get_license_timeline(license_id: UUID, days_ahead: DaysAhead = USUAL_DAYS_AHEAD) -> Timeline:
         """All that was and will be told about a licence, with attempts and transitions."""
         row = v1.only(v1.connection.execute(licenses.LISTING.one(license_id)), "licence")
-        return _timeline(v1, Subject(row.clinician_id, license_id), asked)
+        return _timeline(v1, Subject(row.clinician_id, license_id), days_ahead)
 
     @v1.route("GET", "/v1/clinicians/<clinician_id>/timeline")
-    def get_clinician_timeline(clinician_id: UUID, asked: Annotated[Reach, Query()]) -> Timeline:
+    def get_clinician_timeline(clinician_id: UUID, days_ahead: DaysAhead = USUAL_DAYS_AHEAD) -> Timeline:
         """All that was and will be told about a person's dates, with attempts and transitions."""
         clinicians.read(v1, clinician_id)
-        return _timeline(v1, Subject(clinician_id), asked)
+        return _timeline(v1, Subject(clinician_id), days_ahead)
 
     @v1.route("GET", "/v1/notifications/<key>")
     def get_notification(key: Key) -> Notification:
@@ -127,8 +121,8 @@ def add_routes(v1: V1) -> None:
         return _shown(rows[0])
 
 
-def _timeline(v1: V1, subject: Subject, asked: Reach) -> Timeline:
-    until = v1.now + timedelta(days=asked.days_ahead)
+def _timeline(v1: V1, subject: Subject, days_ahead: int) -> Timeline:
+    until = v1.now + timedelta(days=days_ahead)
     return Timeline(
         entries=timeline(v1.connection, subject, now=v1.now, stored_until=v1.limits.horizon, until=until)
     )
