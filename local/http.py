@@ -184,11 +184,16 @@ def _file(prefix: str, directory: Path, request: Request) -> Response:
     return Response(200, [("content-type", kind + charset)], target.read_bytes())
 
 
+class _Server(ThreadingHTTPServer):
+    # Beyond the system's default of 5, a burst of clients would wait for their SYN to be sent again.
+    request_queue_size = 128
+
+
 class HttpServer:
     """Serves an Api on 127.0.0.1 from `with` to the end of its block; port 0 takes a free one."""
 
     def __init__(self, api: Api, port: int) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_class(api))
+        self._server = _Server(("127.0.0.1", port), _handler_class(api))
         self._thread = Thread(target=self._server.serve_forever, name="http", daemon=True)
 
     @property

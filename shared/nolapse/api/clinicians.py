@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import TIMESTAMP, Row, Text, Uuid, column, table
 
 from nolapse.api import schemas
+from nolapse.api.bulk import Bulk, BulkResult, upsert
 from nolapse.api.errors import Conflict
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
@@ -115,6 +116,14 @@ def add_routes(v1: V1) -> None:
         """
         made = edited(v1, create(v1, body), "clinician.created", sorted(body.model_fields_set))
         return Response(HTTPStatus.CREATED, JSON, made, {"Location": f"/v1/clinicians/{made.clinician_id}"})
+
+    @v1.route("POST", "/v1/clinicians/bulk")
+    def upsert_clinicians(body: Bulk[ClinicianBody]) -> BulkResult:
+        """Add or replace many people, by external_id.
+
+        All or none. What you send stands: there is no If-Match.
+        """
+        return upsert(v1, body.items, kind="clinician", named=lambda it: ("external_id", (it.external_id,)))
 
     @v1.route("GET", "/v1/clinicians/<clinician_id>")
     def get_clinician(clinician_id: UUID) -> Clinician:

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import TIMESTAMP, Date, Row, Text, Uuid, column, func, literal_column, table
 
 from nolapse.api import schemas
+from nolapse.api.bulk import Bulk, BulkResult, upsert
 from nolapse.api.errors import Conflict
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
@@ -129,6 +130,19 @@ def add_routes(v1: V1) -> None:
             raise Conflict("license_number", "there is another licence of this number, type and state")
         made = _edited(v1, row, {row.clinician_id}, "license.created", sorted(body.model_fields_set))
         return Response(HTTPStatus.CREATED, JSON, made, {"Location": f"/v1/licenses/{made.license_id}"})
+
+    @v1.route("POST", "/v1/licenses/bulk")
+    def upsert_licenses(body: Bulk[LicenseBody]) -> BulkResult:
+        """Add or replace many licences, by number, type and state.
+
+        All or none. What you send stands: there is no If-Match.
+        """
+        return upsert(
+            v1,
+            body.items,
+            kind="license",
+            named=lambda it: ("license_number", (it.license_number, it.license_type, it.state)),
+        )
 
     @v1.route("GET", "/v1/licenses/<license_id>")
     def get_license(license_id: UUID) -> License:

@@ -87,14 +87,23 @@ class V1:
 
     def audit(self, action: str, subject: str, changed: Sequence[str] = ()) -> None:
         """Last in a transaction, so that the log's lock is held for a moment only. `changed`: names, no values."""
+        self._audit(action, [subject], [", ".join(changed) or None])
+
+    def audit_all(self, entries: Sequence[tuple[str, str]]) -> None:
+        """(action, subject) of many records."""
+        for action in sorted({action for action, _ in entries}):
+            subjects = [subject for its, subject in entries if its == action]
+            self._audit(action, subjects, [None] * len(subjects))
+
+    def _audit(self, action: str, subjects: Sequence[str], reasons: Sequence[str | None]) -> None:
         self.connection.execute(
             statement("audit_by_hand"),
             {
-                "tenants": [self.principal.tenant_id],
+                "tenants": [self.principal.tenant_id] * len(subjects),
                 "now": self.now,
                 "action": action,
-                "subjects": [subject],
-                "reasons": [", ".join(changed) or None],
+                "subjects": list(subjects),
+                "reasons": list(reasons),
             },
         )
 

@@ -63,14 +63,18 @@ def what_changed(connection: Connection, holders: Sequence[UUID], now: datetime)
         planned = Planned(*values)
         kind = cancelled if planned.status == "CANCELLED" else created if is_new else restored
         kind.append(planned)
-    moved: list[Moved] = []
-    for before in cancelled:
-        after = next((each for each in created if _told_of(each) == _told_of(before)), None)
-        if after is not None:
-            created.remove(after)
-            moved.append(Moved(before, after))
-    gone = {each.before.key for each in moved}
-    return Rescheduled(moved, created, restored, [each for each in cancelled if each.key not in gone])
+    # Of one licence and event there is one; of a medication, dose by dose in order of time.
+    instead: dict[object, list[Planned]] = {}
+    for each in reversed(created):
+        instead.setdefault(_told_of(each), []).append(each)
+    moved = [Moved(before, others.pop()) for before in cancelled if (others := instead.get(_told_of(before)))]
+    paired = {each.key for move in moved for each in (move.before, move.after)}
+    return Rescheduled(
+        moved,
+        [each for each in created if each.key not in paired],
+        restored,
+        [each for each in cancelled if each.key not in paired],
+    )
 
 
 def _told_of(planned: Planned) -> tuple[object, ...]:
