@@ -45,7 +45,7 @@ bench: install ## Print the figures of a benchmark (NAME=planning)
 templates: install ## Compile the MJML of the messages
 	@$(BIN)/python -m local.compile_messages
 
-openapi: install ## Write docs/openapi.json from the routes
+openapi: install ## Write docs/openapi.json and docs/api.md from the routes
 	@$(BIN)/nolapse openapi
 
 lock: install ## Resolve and hash the requirements again

@@ -1,16 +1,20 @@
-"""docs/openapi.json says what the routes say."""
+"""docs/openapi.json and docs/api.md say what the routes say."""
 
 import json
 from pathlib import Path
 
+from local.api_document import page
 from nolapse.api.openapi import document
 from nolapse.api.permissions import ANYBODY, ROUTES
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
+DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENT, PAGE = DOCS / "openapi.json", DOCS / "api.md"
 
 
-def test_the_checked_in_document_is_fresh() -> None:
-    assert DOCUMENT.read_text(encoding="utf-8") == document(), "run `make openapi`"
+def test_what_is_checked_in_is_fresh() -> None:
+    described = document()
+    assert DOCUMENT.read_text(encoding="utf-8") == described, "run `make openapi`"
+    assert PAGE.read_text(encoding="utf-8") == page(json.loads(described)), "run `make openapi`"
 
 
 def test_every_route_of_the_matrix_is_described_with_its_errors_and_guards() -> None:

@@ -45,7 +45,7 @@ def test_every_event_has_its_function_and_every_function_an_event(delivery: Deli
 @pytest.mark.parametrize(
     ("event", "answer"),
     [
-        ("maintenance_daily", {"zone_offsets": 0, "days_off": 0, "partitions": 0}),
+        ("maintenance_daily", {"zone_offsets": 0, "days_off": 0, "partitions": 0, "answers_forgotten": 0}),
         (
             "scan_every_minute",
             {"claimed": 0, "refused": 0, "room": 100, "circuits_open": 0, "needless": 0, "held_back": 0},

@@ -18,6 +18,7 @@ from nolapse.api.front import MOST_BODY_BYTES, MOST_HEADER_BYTES
 from nolapse.api.identity import Role
 from nolapse.api.pace import Pace
 from nolapse.api.permissions import NEVER
+from nolapse.oversight.maintenance import maintain
 from tests.integration.api.conftest import ORIGIN, Api
 
 PEOPLE = "/v1/clinicians"
@@ -330,6 +331,17 @@ class TestRepeats:
         other = api.call("POST", PEOPLE, api.token(tenant, subject="other"), BODY, idempotency_key="k1")
 
         assert other.status == 409
+
+    def test_are_forgotten_after_a_week(self, api: Api, staff: str) -> None:
+        api.call("POST", PEOPLE, staff, BODY, idempotency_key="k1")
+        engine, now = api.register.database.engine, api.clock.now()
+
+        forgotten = [
+            maintain(engine, now=now + timedelta(days=days), horizon_months=13)["answers_forgotten"]
+            for days in (6, 8)
+        ]
+
+        assert forgotten == [0, 1]
 
     @pytest.mark.parametrize("key", ["", "a b", "x" * 256])
     def test_need_a_key_that_is_one(self, api: Api, staff: str, key: str) -> None:
