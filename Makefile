@@ -48,6 +48,9 @@ bench: install ## Print the figures of a benchmark (NAME=planning)
 templates: install ## Compile the MJML of the messages
 	@$(BIN)/python -m local.compile_messages
 
+openapi: install ## Write docs/openapi.json and docs/api.md from the routes
+	@$(BIN)/nolapse openapi
+
 lock: install ## Resolve and hash the requirements again
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade --output-file requirements-dev.txt --quiet
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --constraint requirements-dev.txt --output-file layers/dependencies/requirements.txt --quiet
@@ -55,4 +58,4 @@ lock: install ## Resolve and hash the requirements again
 clean: ## Remove what the local stack and the builds made
 	rm -rf .nolapse .aws-sam
 
-.PHONY: help install demo up test simulate mutations check bench templates lock clean
+.PHONY: help install demo up test simulate mutations check bench templates openapi lock clean

@@ -10,12 +10,14 @@ from cli import (
     importing,
     links,
     migrate,
+    openapi,
     policy,
     reconcile,
     resend,
     simulate,
     suppressions,
     timeline,
+    token,
     up,
     webhook,
 )
@@ -29,6 +31,8 @@ app.command("simulate")(simulate.simulate)
 app.command("reconcile")(reconcile.reconcile)
 app.command("conversion")(conversion.conversion)
 app.command("timeline")(timeline.timeline)
+app.command("token")(token.token)
+app.command("openapi")(openapi.openapi)
 app.command("resend")(resend.resend)
 app.add_typer(policy.app, name="policy")
 app.add_typer(holds.app, name="holds")

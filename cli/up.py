@@ -29,6 +29,7 @@ def up(port: Annotated[int, typer.Option(help="Port of the API and the mailbox p
     postgres = open_postgres()
     with run_up(postgres, home(), port) as url:
         console.print(f"[bold green]up[/]  API      {url}/health")
+        console.print("    token    nolapse token --tenant SLUG")
         console.print(f"    mailbox  {url}/mailbox/")
         console.print("    import   nolapse import FILE --tenant SLUG --timezone ZONE --contact ADDRESS")
         console.print("[dim]Ctrl-C stops it[/]")

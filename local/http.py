@@ -65,7 +65,7 @@ class Api:
         for prefix, directory in self.mounts.items():
             if request.path == prefix or request.path.startswith(f"{prefix}/"):
                 return _file(prefix, directory, request)
-        for route in self.routes:
+        for route in sorted(self.routes, key=_specificity):
             parameters = match(route, request.method, request.path)
             if parameters is not None:
                 return self._invoke(route, request, parameters)
@@ -78,6 +78,14 @@ class Api:
         except FunctionError as error:
             log.exception("function failed", extra={"function": error.function})
             return Response.message(500, "Internal Server Error")
+
+
+def _specificity(route: Route) -> tuple[bool, int, bool]:
+    """What API Gateway tries first: whole paths, then the longest of those with {name+}; a method before ANY.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    """
+    return "+}" in route.path, -len(route.path), route.method == "ANY"
 
 
 def match(route: Route, method: str, path: str) -> dict[str, str] | None:
@@ -176,11 +184,16 @@ def _file(prefix: str, directory: Path, request: Request) -> Response:
     return Response(200, [("content-type", kind + charset)], target.read_bytes())
 
 
+class _Server(ThreadingHTTPServer):
+    # Beyond the system's default of 5, a burst of clients would wait for their SYN to be sent again.
+    request_queue_size = 128
+
+
 class HttpServer:
     """Serves an Api on 127.0.0.1 from `with` to the end of its block; port 0 takes a free one."""
 
     def __init__(self, api: Api, port: int) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_class(api))
+        self._server = _Server(("127.0.0.1", port), _handler_class(api))
         self._thread = Thread(target=self._server.serve_forever, name="http", daemon=True)
 
     @property

@@ -20,13 +20,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from multiprocessing.connection import Connection
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from local.template import Function
 
 Handler = Callable[[Any, "LambdaContext"], Any]
+
+# Invocations of one function at a time; more wait. As reserved concurrency, but for the memory of one machine.
+AT_ONCE = 8
 
 _module_numbers = count(1)
 
@@ -202,6 +205,7 @@ class Functions:
         self._environment = dict(environment)
         self._replaced: dict[str, str | None] = {}
         self._idle: dict[str, queue.LifoQueue[Sandbox]] = {name: queue.LifoQueue() for name in functions}
+        self._room = {name: BoundedSemaphore(AT_ONCE) for name in functions}
         self._sandboxes: list[Sandbox] = []
         self._lock = Lock()
 
@@ -225,12 +229,13 @@ class Functions:
         """The handler's answer; raises FunctionError when it raised, timed out or answered no JSON."""
         if logical_id not in self._functions:
             raise UnknownFunctionError(logical_id)
-        sandbox = self._take(logical_id)
-        try:
-            return json.loads(sandbox.invoke(json.dumps(event)))
-        finally:
-            if sandbox.alive:
-                self._idle[logical_id].put(sandbox)
+        with self._room[logical_id]:
+            sandbox = self._take(logical_id)
+            try:
+                return json.loads(sandbox.invoke(json.dumps(event)))
+            finally:
+                if sandbox.alive:
+                    self._idle[logical_id].put(sandbox)
 
     def _take(self, logical_id: str) -> Sandbox:
         try:

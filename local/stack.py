@@ -19,6 +19,7 @@ from local.doubles.teams import TeamsDouble
 from local.doubles.twilio import TwilioDouble
 from local.doubles.webhooks import MailgunWebhook, SendGridWebhook, TwilioWebhook
 from local.http import Api
+from local.issuer import AUDIENCE, ISSUER, Issuer, IssuerDouble
 from local.lambda_runtime import Functions
 from local.postgres import PORT, Postgres
 from local.queues import EventSource
@@ -141,6 +142,7 @@ def running(
     """
     with ExitStack() as open_things:
         cloud = open_things.enter_context(Cloud())
+        issuer = open_things.enter_context(IssuerDouble(Issuer(mail.parent), clock.now))
         sendgrid = open_things.enter_context(SendGridDouble(mail, clock.now, faults))
         doubles = {
             name: open_things.enter_context(
@@ -173,6 +175,9 @@ def running(
                 "SenderName": "Nolapse",
                 "PortalUrl": "http://127.0.0.1:8000/portal",
                 "PublicUrl": PUBLIC_URL,
+                "OidcIssuer": ISSUER,
+                "OidcAudience": AUDIENCE,
+                "OidcKeysUrl": issuer.keys_url,
                 "AlertsEmail": "ops@nolapse.test",
                 # moto's queue slows with depth: scan stays a few batches ahead of the senders.
                 "ScanLimit": "100",

@@ -81,6 +81,7 @@ def test_no_module_does_work_at_import() -> None:
         ("nolapse.delivery.scan", {"boto3", "sendgrid", "jinja2"}),
         ("nolapse.delivery.catch_up", {"boto3", "sendgrid", "jinja2"}),
         ("nolapse.delivery.dispatch", {"boto3", "sendgrid"}),
+        ("nolapse.runtime.http", {"sendgrid", "twilio", "msal", "zipcodes", "icalendar"}),
         ("nolapse.runtime.runs", {"sendgrid", "zipcodes", "aws_lambda_powertools.event_handler"}),
     ],
 )

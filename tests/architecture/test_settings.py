@@ -68,6 +68,12 @@ COMPLETE = {
     "PER_PERSON_DAY": "20",
     "SMS_QUIET_FROM": "20:00",
     "SMS_QUIET_UNTIL": "08:00",
+    "OIDC_ISSUER": "https://issuer.test",
+    "OIDC_AUDIENCE": "nolapse",
+    "OIDC_KEYS_URL": "https://issuer.test/keys",
+    "CORS_ORIGINS": "",
+    "API_PER_MINUTE": "600",
+    "API_PER_TENANT_MINUTE": "6000",
 }
 
 

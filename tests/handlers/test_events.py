@@ -15,6 +15,9 @@ FUNCTIONS = {
     "api_calendar_file": "ApiFunction",
     "api_health": "ApiFunction",
     "api_live": "ApiFunction",
+    "api_elsewhere": "ApiFunction",
+    "api_preflight": "ApiFunction",
+    "api_v1": "ApiFunction",
     "api_ready": "ApiFunction",
     "api_unsubscribe": "ApiFunction",
     "api_unsubscribe_page": "ApiFunction",
@@ -46,7 +49,7 @@ def test_every_event_has_its_function_and_every_function_an_event(delivery: Deli
 @pytest.mark.parametrize(
     ("event", "answer"),
     [
-        ("maintenance_daily", {"zone_offsets": 0, "days_off": 0, "partitions": 0}),
+        ("maintenance_daily", {"zone_offsets": 0, "days_off": 0, "partitions": 0, "answers_forgotten": 0}),
         (
             "scan_every_minute",
             {"claimed": 0, "refused": 0, "room": 100, "circuits_open": 0, "needless": 0, "held_back": 0},
@@ -76,6 +79,15 @@ def test_live(delivery: Delivery) -> None:
     answer = delivery.running.functions.invoke("ApiFunction", load("api_live"))
 
     assert (answer["statusCode"], answer["body"]) == (200, '{"status":"ok"}')
+
+
+@pytest.mark.parametrize(
+    ("event", "status"), [("api_v1", 401), ("api_preflight", 405), ("api_elsewhere", 403)]
+)
+def test_without_a_token(delivery: Delivery, event: str, status: int) -> None:
+    answer = delivery.running.functions.invoke("ApiFunction", load(event))
+
+    assert (answer["statusCode"], bool(answer["headers"]["X-Correlation-Id"])) == (status, True)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,13 @@ REFUSED = {
     "clinicians_whatsapp_check": "UPDATE clinicians SET whatsapp = '555-0100'",
     "clinicians_timezone_check": "UPDATE clinicians SET timezone = ''",
     "clinicians_status_check": "UPDATE clinicians SET status = 'LOST'",
+    "who_was_deleted_is_not_active": "UPDATE clinicians SET deleted_at = now()",
+    "what_was_deleted_was_stopped": "UPDATE medications SET deleted_at = now()",
+    "what_was_deleted_has_ended": "UPDATE licenses SET deleted_at = now()",
+    "api_pace_used_check": "UPDATE api_pace SET used = 0",
+    "idempotent_request_principal_check": "UPDATE idempotent_request SET principal = ''",
+    "idempotent_request_key_check": "UPDATE idempotent_request SET key = ''",
+    "idempotent_request_request_sha256_check": "UPDATE idempotent_request SET request_sha256 = 'x'",
     "clinicians_check": "UPDATE clinicians SET supervisor_id = clinician_id",
     "person_dates_kind_check": "UPDATE person_dates SET kind = 'LICENSE_EXPIRY'",
     "person_dates_on_date_check": "UPDATE person_dates SET on_date = '1899-12-31'",
@@ -177,6 +184,14 @@ def one_of_each(register: Register) -> Register:
         tenant=tenant,
         now=NOW,
     )
+    with register.database.owner.begin() as connection:
+        connection.execute(
+            text("INSERT INTO api_pace VALUES (:tenant, '', :now, 1)"), {"tenant": tenant, "now": NOW}
+        )
+        connection.execute(
+            text("INSERT INTO idempotent_request VALUES (:tenant, 'ada', 'k', sha256('x'), :now)"),
+            {"tenant": tenant, "now": NOW},
+        )
     register.execute("INSERT INTO provider_circuit (provider, changed_at) VALUES ('sendgrid', :now)", now=NOW)
     register.execute("INSERT INTO sending_pace VALUES ('channel:EMAIL', :now, 1)", now=NOW)
     register.execute("INSERT INTO day_off VALUES ('US', '2027-01-01', '2026-12-31', '2027-01-04')")

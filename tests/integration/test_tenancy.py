@@ -75,6 +75,17 @@ def two_tenants(register: Register) -> tuple[UUID, UUID]:
     )
     acknowledge(register)
     suppress(register)
+    with register.database.owner.begin() as connection:
+        connection.execute(
+            text("INSERT INTO api_pace SELECT tenant_id, '', :now, 1 FROM tenants"), {"now": NOW}
+        )
+        connection.execute(
+            text(
+                "INSERT INTO idempotent_request (tenant_id, principal, key, request_sha256, created_at)"
+                " SELECT tenant_id, 'ada', 'k', sha256('x'), :now FROM tenants"
+            ),
+            {"now": NOW},
+        )
     return mine, other
 
 
@@ -101,7 +112,42 @@ def test_every_table_with_a_tenant_forces_row_level_security_by_policies(registe
         policies = register.rows(
             "SELECT polname, polcmd::text FROM pg_policy WHERE polrelid = :oid ORDER BY 1", oid=oid
         )
-        assert policies == [("engine", "*"), ("tenant_reads", "r"), ("tenant_writes", "*")], name
+        of_people = name in tables_of_people(register)
+        own = [("own_person", "*")] if of_people else []
+        assert policies == [("engine", "*"), *own, ("tenant_reads", "r"), ("tenant_writes", "*")], name
+
+
+def tables_of_people(register: Register) -> set[str]:
+    """With rows of one person each."""
+    return {
+        name
+        for (name,) in register.rows(
+            "SELECT DISTINCT relname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+            " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attname = 'clinician_id'"
+            " AND NOT relispartition"
+        )
+    }
+
+
+def test_a_physician_s_transaction_shows_their_own_rows_and_no_others(
+    register: Register, two_tenants: tuple[UUID, UUID]
+) -> None:
+    mine, _ = two_tenants
+    ((ada,),) = register.rows("SELECT clinician_id FROM clinicians WHERE tenant_id = :mine", mine=mine)
+    grace = register.clinician(mine, "grace")
+    register.license(mine, grace, date(2027, 6, 30), number="RN-2")
+    register.plan()
+    tables = tables_of_people(register)
+    assert len(tables) >= 7
+    for table in tables:
+        query = text(f"SELECT clinician_id FROM {table}")  # noqa: S608
+        for person in (ada, grace):
+            with acting(register.database, mine) as connection:
+                everybody = set(connection.scalars(query))
+                connection.execute(
+                    text("SELECT set_config('app.clinician_id', :person, true)"), {"person": str(person)}
+                )
+                assert set(connection.scalars(query)) == everybody & {person}, table
 
 
 def test_what_holds_tenants_rows_without_policies_is_closed_to_those_who_serve(register: Register) -> None:

@@ -1,7 +1,7 @@
 """The composition root: what the handlers need, made once per execution environment and on first use only."""
 
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,9 +22,9 @@ from nolapse.storage.engine import Credentials, create_engine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
     from mypy_boto3_s3 import S3Client
 
+    from nolapse.api.front import Front
     from nolapse.delivery.compose import Sender
     from nolapse.delivery.dispatch import DispatchRules
     from nolapse.delivery.flags import Flags
@@ -69,16 +69,10 @@ class Runtime:
         )
 
     @cached_property
-    def api(self) -> "APIGatewayHttpResolver":
-        from nolapse.api.app import create_app  # noqa: PLC0415  200 ms that only the API pays
+    def api(self) -> "Front":
+        from nolapse.runtime.http import make_api  # noqa: PLC0415  500 ms that only the API pays
 
-        return create_app(
-            self.engine,
-            self.links,
-            self.clock.now,
-            portal_url=str(self.settings.portal_url),
-            count=partial(publish, "api"),
-        )
+        return make_api(self)
 
     @cached_property
     def email_queue(self) -> NotificationQueue:

@@ -72,6 +72,16 @@ class Settings(BaseSettings):
     sms_quiet_from: time
     sms_quiet_until: time
 
+    # Whose access tokens the API takes, for which audiences (with commas between them), and where their keys are.
+    oidc_issuer: str = Field(min_length=1)
+    oidc_audience: str = Field(min_length=1)
+    oidc_keys_url: HttpUrl
+    # Origins whose browsers may read the API's answers, with commas between them; empty: none.
+    cors_origins: str = Field(pattern=r"^(https?://[^,/\s*]+(,https?://[^,/\s*]+)*)?$")
+    # Requests of one caller, and of a whole tenant.
+    api_per_minute: PositiveInt
+    api_per_tenant_minute: PositiveInt
+
     @property
     def email_order(self) -> Sequence[str]:
         return self.email_providers.split(",")

@@ -15,6 +15,15 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 # https://www.postgresql.org/docs/18/protocol-error-fields.html
 DISCREET = {"S", "V", "C", "M", "s", "t", "c", "d", "n", "F", "L", "R"}
 DATA_EXCEPTION = "22"
+# Local to the transaction, in one round trip; whoever waits longer for a lock is told to come again.
+SCOPE = text("""
+SELECT
+  set_config('app.actor', :actor, true),
+  set_config('app.tenant_id', :tenant_id, true),
+  set_config('app.clinician_id', :clinician_id, true),
+  set_config('transaction_read_only', :read_only, true),
+  set_config('lock_timeout', '10s', true)
+""")
 
 
 class Credentials(NamedTuple):
@@ -78,6 +87,15 @@ def _withhold_rows(context: ExceptionContext) -> DBAPIError | None:
     )
 
 
+def said(error: DBAPIError, field: str) -> str:
+    """A field of PostgreSQL's error; empty where the server said nothing.
+
+    https://www.postgresql.org/docs/18/protocol-error-fields.html
+    """
+    fields = error.orig.args[0] if error.orig and error.orig.args else None
+    return str(fields.get(field, "")) if isinstance(fields, dict) else ""
+
+
 @contextmanager
 def transaction(engine: Engine, actor: str) -> Iterator[Connection]:
     """One transaction whose audit entries name `actor`."""
@@ -88,13 +106,22 @@ def transaction(engine: Engine, actor: str) -> Iterator[Connection]:
 
 @contextmanager
 def tenant_transaction(
-    engine: Engine, actor: str, tenant_id: UUID, *, read_only: bool = False
+    engine: Engine,
+    actor: str,
+    tenant_id: UUID,
+    *,
+    clinician_id: UUID | None = None,
+    read_only: bool = False,
 ) -> Iterator[Connection]:
-    """One transaction of the API's role, which sees the rows of this tenant alone."""
-    with transaction(engine, actor) as connection:
+    """One transaction of the API's role, which sees the rows of this tenant alone; of `clinician_id` alone if given."""
+    with engine.begin() as connection:
         connection.execute(
-            text("SELECT set_config('app.tenant_id', :tenant_id, true)"), {"tenant_id": str(tenant_id)}
+            SCOPE,
+            {
+                "actor": actor,
+                "tenant_id": str(tenant_id),
+                "clinician_id": str(clinician_id or ""),
+                "read_only": "on" if read_only else "off",
+            },
         )
-        if read_only:
-            connection.execute(text("SET TRANSACTION READ ONLY"))
         yield connection

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from http.client import HTTPConnection
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode, urljoin, urlsplit
 from uuid import UUID
 
@@ -23,7 +23,9 @@ from sqlalchemy.exc import DatabaseError
 from local.doubles.received import ReceivedEmail
 from local.http import Api, HttpServer
 from nolapse.api.acknowledge import record
-from nolapse.api.app import create_app
+from nolapse.api.app import Rules, create_app
+from nolapse.api.identity import Verifier
+from nolapse.api.pace import Pace
 from nolapse.domain.answers import Answer
 from nolapse.domain.links import ACKNOWLEDGE, CALENDAR, NotificationLink
 from nolapse.runtime.bootstrap import runtime
@@ -51,6 +53,10 @@ class Answered:
     body: str
 
 
+def unplanned(_now: datetime) -> NoReturn:
+    raise AssertionError("no page plans")
+
+
 @dataclass(frozen=True)
 class Site:
     """The API as its role, at the test's time; one request at a time, as a sandbox has it."""
@@ -65,6 +71,9 @@ class Site:
             self.delivery.register.database.api,
             made.links,
             self.delivery.clock.now,
+            keys=lambda: made.key_ring,
+            rules=Rules(Verifier("", [], "https://issuer.test"), Pace(1, 1), [], unplanned),
+            log=lambda _event, _fields: None,
             portal_url="https://portal.test/",
             count=self.counted.update,
         )
@@ -223,7 +232,7 @@ class TestReadingChangesNothing:
                 assert page.status == 200
                 for found in re.findall(r'href="(\./[^"]+)"', page.body):
                     assert browser.get(urljoin(url, found)).status == 200
-                assert browser.ask("HEAD", url).status == 404
+                assert browser.ask("HEAD", url).status == 405
 
         assert ours
         assert everything(delivery.register.database) == before

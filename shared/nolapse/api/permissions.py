@@ -1,0 +1,93 @@
+"""Who may ask what: every route that answers, as data. A route that is not here is not found."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from nolapse.api.errors import Forbidden
+from nolapse.api.identity import READ, WRITE, Principal, Role
+
+ANYBODY: frozenset[Role] = frozenset()
+ADMIN = frozenset({Role.ADMIN})
+STAFF = frozenset({Role.ADMIN, Role.CLINIC})
+EVERY_ROLE = frozenset(Role)
+
+# (method, route) -> the roles that may ask; ANYBODY needs no token. A physician reads, and their own records alone.
+ROUTES: Mapping[tuple[str, str], frozenset[Role]] = {
+    ("GET", "/health"): ANYBODY,
+    ("GET", "/health/live"): ANYBODY,
+    ("GET", "/health/ready"): ANYBODY,
+    ("GET", "/r/<token>"): ANYBODY,
+    ("POST", "/r/<token>"): ANYBODY,
+    ("GET", "/r/<token>/calendar.ics"): ANYBODY,
+    ("GET", "/u/<token>"): ANYBODY,
+    ("POST", "/u/<token>"): ANYBODY,
+    ("GET", "/v1/clinicians"): EVERY_ROLE,
+    ("POST", "/v1/clinicians"): STAFF,
+    ("POST", "/v1/clinicians/bulk"): STAFF,
+    ("GET", "/v1/clinicians/<clinician_id>"): EVERY_ROLE,
+    ("PUT", "/v1/clinicians/<clinician_id>"): STAFF,
+    ("PATCH", "/v1/clinicians/<clinician_id>"): STAFF,
+    ("DELETE", "/v1/clinicians/<clinician_id>"): STAFF,
+    ("GET", "/v1/licenses"): EVERY_ROLE,
+    ("POST", "/v1/licenses"): STAFF,
+    ("POST", "/v1/licenses/bulk"): STAFF,
+    ("GET", "/v1/licenses/<license_id>"): EVERY_ROLE,
+    ("PUT", "/v1/licenses/<license_id>"): STAFF,
+    ("PATCH", "/v1/licenses/<license_id>"): STAFF,
+    ("DELETE", "/v1/licenses/<license_id>"): STAFF,
+    ("GET", "/v1/users"): EVERY_ROLE,
+    ("POST", "/v1/users"): STAFF,
+    ("GET", "/v1/users/<user_id>"): EVERY_ROLE,
+    ("PUT", "/v1/users/<user_id>"): STAFF,
+    ("PATCH", "/v1/users/<user_id>"): STAFF,
+    ("DELETE", "/v1/users/<user_id>"): STAFF,
+    ("GET", "/v1/medications"): EVERY_ROLE,
+    ("POST", "/v1/medications"): STAFF,
+    ("GET", "/v1/medications/<medication_id>"): EVERY_ROLE,
+    ("PUT", "/v1/medications/<medication_id>"): STAFF,
+    ("PATCH", "/v1/medications/<medication_id>"): STAFF,
+    ("DELETE", "/v1/medications/<medication_id>"): STAFF,
+    ("GET", "/v1/notifications"): EVERY_ROLE,
+    ("GET", "/v1/notifications/<key>"): EVERY_ROLE,
+    ("GET", "/v1/licenses/<license_id>/timeline"): EVERY_ROLE,
+    ("GET", "/v1/clinicians/<clinician_id>/timeline"): EVERY_ROLE,
+}
+
+# What other systems offer to empty or to fill a base. Nolapse has none of it, in no environment.
+NEVER = frozenset(
+    f"/api/{name}" for name in ("seed", "demo", "test-data", "mock", "reset-demo", "clear-data")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`route` is None where no route answers; `methods` are those that the path would answer to."""
+
+    method: str
+    route: str | None
+    methods: frozenset[str]
+
+    @property
+    def is_public(self) -> bool:
+        return self.route is not None and ROUTES[self.method, self.route] is ANYBODY
+
+
+def asked(method: str, path: str) -> Asked:
+    matching = {known: route for known, route in ROUTES if _pattern(route).fullmatch(path)}
+    return Asked(method, matching.get(method), frozenset(matching))
+
+
+def authorize(principal: Principal, what: Asked) -> None:
+    """Raises Forbidden."""
+    scope = READ if what.method == "GET" else WRITE
+    if scope not in principal.scopes:
+        raise Forbidden("SCOPE", f"this needs a token with the scope {scope}")
+    if what.route is not None and principal.role not in ROUTES[what.method, what.route]:
+        raise Forbidden("ROLE", f"{principal.role} may not do this")
+
+
+@cache
+def _pattern(route: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"<\w+>", "[^/]+", route))

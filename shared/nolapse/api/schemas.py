@@ -1,0 +1,83 @@
+"""What the fields of several resources are made of."""
+
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from nolapse.domain.zones import zone_names
+from nolapse.planning.edits import Rescheduled
+from nolapse.planning.importing.contacts import read_email, read_phone
+
+Item = TypeVar("Item", bound=BaseModel)
+Whole = TypeVar("Whole", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """What a client sends: a name that is not known is a mistake, not a wish."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Edited(BaseModel):
+    rescheduled: Rescheduled = Field(description="what the edit did to notifications")
+
+
+class Listed(BaseModel, Generic[Item]):
+    items: list[Item]
+    next: str | None = Field(description="`cursor` of the next page; null: this is the last")
+
+
+def patched(whole: type[Whole], current: BaseModel, patch: BaseModel) -> Whole:
+    """JSON Merge Patch (RFC 7396) of a record's own fields. Raises pydantic's ValidationError."""
+    stays = current.model_dump(include=set(whole.model_fields))
+    return whole.model_validate({**stays, **patch.model_dump(exclude_unset=True)})
+
+
+def differences(current: BaseModel, wanted: BaseModel) -> list[str]:
+    """Names of fields."""
+    values = wanted.model_dump()
+    return sorted(name for name, value in values.items() if getattr(current, name) != value)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has a character that can't be printed: leave it out")
+    if text != text.strip():
+        raise ValueError("begins or ends with a blank: leave it out")
+    return text
+
+
+def _email(text: str) -> str:
+    address = read_email(text).value
+    if address is None:
+        raise ValueError("is not one e-mail address, such as ada@clinic.example")
+    return address
+
+
+def _phone(text: str) -> str:
+    number = read_phone(text).value
+    if number is None:
+        raise ValueError("is no phone number with its country code, such as +12125550100")
+    return number
+
+
+def _zone(name: str) -> str:
+    if name not in zone_names():
+        raise ValueError("is no IANA time zone, such as America/New_York")
+    return name
+
+
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Email = Annotated[
+    str, Field(min_length=3, max_length=254, examples=["ada@clinic.example"]), AfterValidator(_email)
+]
+Phone = Annotated[str, Field(min_length=7, max_length=40, examples=["+12125550100"]), AfterValidator(_phone)]
+Zone = Annotated[str, Field(max_length=64, examples=["America/New_York"]), AfterValidator(_zone)]
+
+
+def _no_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+# A field of a PATCH that may be left out; null is another thing, where the field takes it.
+ABSENT: Any = Field(default=None, json_schema_extra=_no_default)

@@ -1,0 +1,124 @@
+"""Every route by every role, with own and another tenant, by the one matrix that the API itself asks."""
+
+import re
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from nolapse.api.identity import Role
+from nolapse.api.permissions import ANYBODY, ROUTES
+from tests.integration.api.conftest import Api
+from tests.integration.conftest import DAILY
+
+OF_A_PERSON = {"/v1/licenses", "/v1/medications"}
+GUARDED = [
+    pytest.param(*route, id=" ".join(route)) for route, roles in ROUTES.items() if roles is not ANYBODY
+]
+# A change by which a record of another tenant would give itself away.
+CHANGES: dict[str, Any] = {
+    "/v1/clinicians": {"external_id": "new", "full_name": "Grace Hopper"},
+    "/v1/users": {"external_id": "new", "full_name": "Grace Hopper", "birthday": "1980-02-29"},
+    "/v1/medications": {
+        "label": "your tablets",
+        "recurrence": "DTSTART;TZID=America/New_York:20261201T080000\nRRULE:FREQ=DAILY",
+    },
+    "/v1/licenses": {"license_type": "RN", "license_number": "RN-9", "expires_on": "2027-06-30"},
+}
+
+
+def registered(api: Api) -> set[tuple[str, str]]:
+    app = api.front.app
+    return {(route.method, route.path) for route in app._static_routes + app._dynamic_routes}
+
+
+def test_every_route_stands_in_the_matrix_and_every_row_has_its_route(api: Api) -> None:
+    assert registered(api) == ROUTES.keys()
+
+
+def records(api: Api, tenant: UUID) -> dict[str, Any]:
+    """One of each that a route can name, by the name of its parameter."""
+    clinician = api.register.clinician(tenant)
+    license_id = api.register.license(tenant, clinician, date(2027, 1, 31))
+    medication_id = api.register.prescribe(clinician, DAILY)
+    ((key,),) = api.register.rows(
+        "SELECT encode(idempotency_key, 'hex') FROM notification_schedule"
+        " WHERE license_id = :license_id AND event = 'PRIMARY'",
+        license_id=license_id,
+    )
+    return {
+        "clinician_id": clinician,
+        "user_id": clinician,
+        "license_id": license_id,
+        "medication_id": medication_id,
+        "key": key,
+    }
+
+
+def request(method: str, route: str, ids: dict[str, Any]) -> tuple[str, Any]:
+    path = re.sub(r"<(\w+)>", lambda name: str(ids[name[1]]), route)
+    if method not in {"POST", "PUT", "PATCH"}:
+        return path, None
+    base = "/".join(route.split("/")[:3])
+    whole = {**CHANGES[base], "clinician_id": str(ids["clinician_id"])}
+    record = whole if base in OF_A_PERSON else CHANGES[base]
+    return path, {"items": [record]} if route.endswith("/bulk") else record
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize(("method", "route"), GUARDED)
+def test_a_role_may_what_the_matrix_says_with_its_own_tenant_s_records(
+    api: Api, tenant: UUID, method: str, route: str, role: Role
+) -> None:
+    ids = records(api, tenant)
+    token = api.token(tenant, role, clinician_id=ids["clinician_id"])
+
+    path, body = request(method, route, ids)
+    answer = api.call(method, path, token, body, if_match="*")
+
+    if role in ROUTES[method, route]:
+        assert answer.status in {200, 201}, answer.body
+    else:
+        assert (answer.status, answer.body["code"]) == (403, "ROLE")
+
+
+SNAPSHOT = ("clinicians", "licenses", "person_dates", "medications", "notification_schedule", "audit_log")
+
+
+def everything(api: Api) -> list[object]:
+    return [api.register.rows(f"SELECT * FROM {table} ORDER BY 1") for table in SNAPSHOT]  # noqa: S608
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize(("method", "route"), GUARDED)
+def test_nobody_reaches_another_tenant_s_records_and_nothing_changes(
+    api: Api, tenant: UUID, method: str, route: str, role: Role
+) -> None:
+    theirs = records(api, api.register.tenant("theirs"))
+    api.register.plan()
+    mine = api.register.clinician(tenant, "mine")
+    token = api.token(tenant, role, clinician_id=mine)
+    before = everything(api)
+
+    path, body = request(method, route, theirs)
+    answer = api.call(method, path, token, body, if_match="*")
+
+    if role not in ROUTES[method, route]:
+        assert (answer.status, answer.body["code"]) == (403, "ROLE")
+    elif "<" in route:
+        assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+    elif method == "GET":
+        people = {each.get("clinician_id") or each["user_id"] for each in answer.body["items"]}
+        assert people <= {str(mine)}
+    elif "/".join(route.split("/")[:3]) in OF_A_PERSON:
+        assert answer.body["fields"][0]["field"] == "clinician_id"
+    else:
+        return  # created, and the caller's own
+    assert everything(api) == before
+
+
+@pytest.mark.parametrize(("method", "route"), GUARDED)
+def test_without_a_token_there_is_no_answer(api: Api, method: str, route: str) -> None:
+    ids = dict.fromkeys(re.findall(r"<(\w+)>", route), UUID(int=0)) | {"clinician_id": UUID(int=0)}
+    assert api.call(method, request(method, route, ids)[0]).status == 401
