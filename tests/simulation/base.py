@@ -98,6 +98,39 @@ def period(seed: int, kinds: set[Kind], length: timedelta) -> Period:
     return Period(start, length)
 
 
+# A Monday morning; who lives by UTC is told from 08:00 to 12:00.
+START = datetime(2026, 10, 26, 6, tzinfo=UTC)
+DAY = Period(START, timedelta(days=1))
+EXPIRES = date(2026, 11, 25)
+
+
+def people(connection: Connection, number: int, channel: str = "EMAIL") -> None:
+    """Each with a licence whose SECONDARY reminder falls due on that Monday."""
+    tenant = connection.scalar(
+        text(
+            "INSERT INTO tenants (slug, name, timezone, contact_email)"
+            " VALUES ('harbor', 'Harbor', 'UTC', 'desk@canary.test') RETURNING tenant_id"
+        )
+    )
+    connection.execute(
+        text(
+            "INSERT INTO clinicians (tenant_id, external_id, full_name, email, phone)"
+            " SELECT :tenant, number, 'Zebulon ' || number, number || '@canary.test', '+1212555' || 1000 + number"
+            " FROM generate_series(1, :number) AS number"
+        ),
+        {"tenant": tenant, "number": number},
+    )
+    connection.execute(
+        text(
+            "INSERT INTO licenses (tenant_id, clinician_id, license_type, license_number, expires_on)"
+            " SELECT tenant_id, clinician_id, 'RN', 'QX77-' || external_id, :expires FROM clinicians"
+        ),
+        {"expires": EXPIRES},
+    )
+    register = Register(connection, random.Random(0), DAY)
+    register.policy(tenant, "LICENSE_EXPIRY", steps([channel]), DAYTIME)
+
+
 def fill(connection: Connection, seed: int, when: Period, people: int) -> None:
     """Two clinics, one with a window of its own in the small hours, and the dates of their people.
 

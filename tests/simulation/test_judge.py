@@ -3,30 +3,32 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import text
 
 from local.doubles.server import Exchange, Reply, answer_normally
 from nolapse.runtime.bootstrap import runtime
+from tests.simulation.base import DAY, people
 from tests.simulation.conftest import LOST_SOCKETS
 from tests.simulation.judge import Record, Verdict
 from tests.simulation.lives import Life
-from tests.simulation.run import CATCH_UP, Run, planned
+from tests.simulation.run import CATCH_UP, Plan, Run
 from tests.simulation.tally import Tally
 from tests.simulation.vendors import ASK, KEY, SENDGRID
 from tests.simulation.weather import Kind, Weather
-from tests.simulation.world import E_MAIL, World
+from tests.simulation.world import World
 
 pytestmark = LOST_SOCKETS
 
-SEED = 3
+PLAN = Plan(0, set(), DAY, partial(people, number=7))
 
 
 @pytest.fixture(scope="module")
 def run(world: World) -> Run:
     """Lived through without a fault."""
-    made = Run(world, planned(SEED), Weather(SEED))
+    made = Run(world, PLAN, Weather(0))
     assert made.live().holds
     assert made.record.received
     return made
@@ -112,8 +114,7 @@ def test_a_provider_that_denies_what_it_took_doubles(world: World) -> None:
         else:
             answer_normally(exchange)
 
-    plan = replace(planned(SEED), providers=E_MAIL)
-    run = Run(world, plan, Weather(SEED), provider_faults={"sendgrid": take_and_deny})
+    run = Run(world, PLAN, Weather(0), provider_faults={"sendgrid": take_and_deny})
     verdict = run.live()
     tally = Tally()
     tally.add(run.weather, verdict)
@@ -123,9 +124,9 @@ def test_a_provider_that_denies_what_it_took_doubles(world: World) -> None:
 
 
 def test_without_catch_up_somebody_is_lost(world: World) -> None:
-    down = Weather(SEED, intensity={Kind.RESET_BEFORE: 1.0})
+    down = Weather(0, intensity={Kind.RESET_BEFORE: 1.0})
     run = Run(
-        world, planned(SEED), down,
+        world, PLAN, down,
         next_life=lambda function: Life(dies_at=0 if function == CATCH_UP else None), retries=(),
         grace=timedelta(days=1),
     )  # fmt: skip

@@ -1,17 +1,16 @@
 """Disasters by name, each lived through by the real functions and judged like any seed."""
 
-import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from local.doubles.server import Exchange, answer_normally
-from tests.simulation.base import DAYTIME, Period, Register, fill, steps
+from tests.simulation.base import DAY, START, Period, fill, people
 from tests.simulation.conftest import LOST_SOCKETS
 from tests.simulation.lives import Life
 from tests.simulation.run import CATCH_UP, DISPATCH, MAINTENANCE, RECONCILE, SCAN, WATCHDOG, Plan, Run
@@ -21,39 +20,8 @@ from tests.simulation.world import E_MAIL, World
 
 pytestmark = LOST_SOCKETS
 
-# A Monday morning; who lives by UTC is told from 08:00 to 12:00.
-START = datetime(2026, 10, 26, 6, tzinfo=UTC)
-DAY = Period(START, timedelta(days=1))
 TWO_DAYS = Period(START, timedelta(days=2))
-EXPIRES = date(2026, 11, 25)
 PEOPLE = 7
-
-
-def people(connection: Connection, number: int, channel: str = "EMAIL") -> None:
-    """Each with a licence whose SECONDARY reminder falls due on that Monday."""
-    tenant = connection.scalar(
-        text(
-            "INSERT INTO tenants (slug, name, timezone, contact_email)"
-            " VALUES ('harbor', 'Harbor', 'UTC', 'desk@canary.test') RETURNING tenant_id"
-        )
-    )
-    connection.execute(
-        text(
-            "INSERT INTO clinicians (tenant_id, external_id, full_name, email, phone)"
-            " SELECT :tenant, number, 'Zebulon ' || number, number || '@canary.test', '+1212555' || 1000 + number"
-            " FROM generate_series(1, :number) AS number"
-        ),
-        {"tenant": tenant, "number": number},
-    )
-    connection.execute(
-        text(
-            "INSERT INTO licenses (tenant_id, clinician_id, license_type, license_number, expires_on)"
-            " SELECT tenant_id, clinician_id, 'RN', 'QX77-' || external_id, :expires FROM clinicians"
-        ),
-        {"expires": EXPIRES},
-    )
-    register = Register(connection, random.Random(0), DAY)
-    register.policy(tenant, "LICENSE_EXPIRY", steps([channel]), DAYTIME)
 
 
 def plan(when: Period, base: Callable[[Connection], None], *kinds: Kind) -> Plan:
