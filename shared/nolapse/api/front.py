@@ -212,7 +212,7 @@ class Front:
 
 
 def _check_body(event: Mapping[str, Any]) -> None:
-    """Raises UnsupportedType, BadRequest."""
+    """Raises UnsupportedType, BadRequest, Unprocessable."""
     body = event.get("body")
     if not body:
         return
@@ -220,6 +220,9 @@ def _check_body(event: Mapping[str, Any]) -> None:
     if kind.strip().lower() != JSON or parameters.strip().lower() not in {"", "charset=utf-8"}:
         raise UnsupportedType(JSON)
     try:
-        json.loads(base64.b64decode(body).decode() if event.get("isBase64Encoded") else body)
+        document = json.loads(base64.b64decode(body).decode() if event.get("isBase64Encoded") else body)
     except (ValueError, RecursionError):
         raise BadRequest("BAD_REQUEST", "the body is no JSON") from None
+    if not isinstance(document, dict):
+        # Powertools would take the first of a list for the whole.
+        raise Unprocessable.of("body", "is no JSON object: send one record")

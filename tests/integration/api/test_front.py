@@ -147,7 +147,7 @@ class TestRequests:
 
         assert answer.status in {400, 422}
 
-    @pytest.mark.parametrize("body", [None, "[]", '"text"', "null", "3", "{}"])
+    @pytest.mark.parametrize("body", [None, "[]", json.dumps([BODY]), '"text"', "null", "3", "{}"])
     def test_what_is_no_record(self, api: Api, staff: str, body: str | None) -> None:
         assert api.call("POST", PEOPLE, staff, body).status == 422
 
