@@ -31,6 +31,7 @@ ALTER TABLE tenants
         "COMMENT ON COLUMN clinicians.whatsapp IS "
         "'number at which this person agreed to be written to by WhatsApp; NULL: has not agreed'"
     )
+    op.execute("CREATE INDEX clinicians_by_whatsapp ON clinicians (whatsapp) WHERE whatsapp IS NOT NULL")
 
 
 def create_webhooks() -> None:

@@ -423,6 +423,17 @@ class TestStop:
 
         assert vendors.suppressions() == [("SMS", "STOP", False)]
 
+    def test_on_whatsapp_it_is_of_the_number_that_agreed_to_it(self, vendors: Vendors) -> None:
+        vendors.due()
+        vendors.delivery.register.execute(
+            "UPDATE clinicians SET phone = '+12125550188', whatsapp = :number", number=PHONE
+        )
+
+        assert vendors.answer("STOP", f"whatsapp:{PHONE}") == 200
+        assert vendors.answer("STOP", "whatsapp:+12125550188", sid="b") == 200
+
+        assert vendors.suppressions() == [("WHATSAPP", "STOP", True)]
+
     def test_of_a_number_that_nobody_has(self, vendors: Vendors) -> None:
         vendors.due()
 

@@ -1,7 +1,7 @@
 -- What receipts prove: their attempts left, whatever was recorded of them; a bounce, that nobody was told by them.
 -- And what they say of addresses: nothing more to them, by the tenant that wrote or, told STOP, by all that know them.
 -- A row whose last attempt is proven now is SENT, also where it waited to be sent again.
--- Walks primary keys, clinicians_by_phone and the unique key of suppressions.
+-- Walks primary keys, clinicians_by_phone, clinicians_by_whatsapp and the unique key of suppressions.
 WITH receipt AS (
   SELECT receipt_id, provider, kind, attempt.attempt_id, tenant_id, channel, recipient, suppresses, at,
          receipt.code, receipt.provider_message_id
@@ -52,7 +52,9 @@ said AS (
   FROM unnest(
     CAST(:addresses AS text[]), CAST(:channels AS text[]), CAST(:stops AS boolean[]), CAST(:times AS timestamptz[])
   ) AS wish (address, channel, stops, at)
-  JOIN clinicians ON clinicians.phone = wish.address
+  JOIN clinicians
+    ON (wish.channel = 'SMS' AND clinicians.phone = wish.address)
+    OR (wish.channel = 'WHATSAPP' AND clinicians.whatsapp = wish.address)
 ),
 suppressed AS (
   INSERT INTO suppressions (tenant_id, address_sha256, channel, reason, since, lifted_at, updated_at)
