@@ -19,7 +19,7 @@ FROM unnest(CAST(:names AS text[]), CAST(:values AS text[])) AS setting (name, v
 
 @contextmanager
 def whole_tables(connection: Connection) -> Iterator[None]:
-    """For what the caller executes inside, in its transaction; what fails there ends the transaction with its settings."""
+    """For what runs inside; what fails there ends the transaction, and its settings with it."""
     names = list(SETTINGS)
     former = list(connection.scalars(CURRENT, {"names": names}))
     connection.execute(CHANGE, {"names": names, "values": list(SETTINGS.values())})
