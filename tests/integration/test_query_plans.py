@@ -20,7 +20,9 @@ LOOKBACK = timedelta(days=14)
 KEYS = [bytes(32)] * 10
 TIMES = [NOW - timedelta(hours=number) for number in range(10)]
 ATTEMPT_IDS = ["00000000-0000-7000-8000-000000000000"] * 10
+MONTHS = {"earliest": min(TIMES), "latest": max(TIMES)}
 VERDICTS = {
+    **MONTHS,
     "attempt_ids": ATTEMPT_IDS,
     "outcomes": ["ACCEPTED"] * 10,
     "codes": [None] * 10,
@@ -36,9 +38,9 @@ VERDICTS = {
 PARAMETERS: dict[str, dict[str, Any]] = {
     "claim_due": {"limit": 600},
     "suppress_needless": {},
-    "peek_queued": {"keys": KEYS, "times": TIMES, "answer_by": NOW + timedelta(seconds=15)},
+    "peek_queued": {"keys": KEYS, **MONTHS, "answer_by": NOW + timedelta(seconds=15)},
     "begin_attempts": {
-        "keys": KEYS, "times": TIMES, "answer_by": NOW + timedelta(seconds=15),
+        "keys": KEYS, "times": TIMES, **MONTHS, "answer_by": NOW + timedelta(seconds=15),
         "lease_until": NOW + timedelta(minutes=2), "numbers": [1] * 10, "positions": [1] * 10,
         "channels": ["EMAIL"] * 10, "providers": ["sendgrid"] * 10, "senders": ["a@b.test"] * 10,
         "recipients": ["c@d.test"] * 10, "hashes": KEYS,

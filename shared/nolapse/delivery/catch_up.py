@@ -79,14 +79,14 @@ def _settle_unknown(engine: Engine, outlets: Outlets, now: datetime) -> Counter[
             recorded = record(connection, verdicts, now, asked=True)
         answers.update(row.outcome.lower() for row in recorded)
         answers["held"] += sum(row.status == Status.HELD for row in recorded)
-        if all(verdict.status is Status.UNKNOWN for _, verdict in verdicts):
+        if all(verdict.status is Status.UNKNOWN for _, _, verdict in verdicts):
             # The provider can't tell now: asking on would spend the time of what comes after.
             break
     return Counter({f"probed_{outcome}": count for outcome, count in answers.items()})
 
 
-def _probe(outlets: Outlets, attempts: Sequence[Any], now: datetime) -> list[tuple[UUID, Verdict]]:
-    def ask(attempt: Any) -> tuple[UUID, Verdict]:
+def _probe(outlets: Outlets, attempts: Sequence[Any], now: datetime) -> list[tuple[UUID, datetime, Verdict]]:
+    def ask(attempt: Any) -> tuple[UUID, datetime, Verdict]:
         sought = Sought(
             key=attempt.idempotency_key.hex(),
             attempt_id=str(attempt.attempt_id),
@@ -97,7 +97,7 @@ def _probe(outlets: Outlets, attempts: Sequence[Any], now: datetime) -> list[tup
             handle=attempt.handle,
         )
         provider = outlets.provider(attempt.provider)
-        return attempt.attempt_id, judge_probe(
+        verdict = judge_probe(
             provider.probe(sought) if provider else Unknown(f"{attempt.provider}:not-configured"),
             position=attempt.channel_position,
             retry_count=attempt.retry_count,
@@ -106,6 +106,7 @@ def _probe(outlets: Outlets, attempts: Sequence[Any], now: datetime) -> list[tup
             again=attempt.again,
             now=now,
         )
+        return attempt.attempt_id, attempt.scheduled_at, verdict
 
     with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
         return list(pool.map(ask, attempts))

@@ -29,6 +29,8 @@ from nolapse.domain.states import Status
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 
+# A larger batch would send in turns, and outlast the function and its lease when a provider hangs.
+SENDS_AT_ONCE = 100
 UNREACHABLE = "no channel reaches this person"
 # What rings a phone keeps quiet hours.
 TEXTS = frozenset({"SMS", "WHATSAPP"})
@@ -114,7 +116,8 @@ class _Run:
                 statement("peek_queued"),
                 {
                     "keys": list(times),
-                    "times": list(times.values()),
+                    "earliest": min(times.values()),
+                    "latest": max(times.values()),
                     "now": self._now,
                     "answer_by": self._answer_by(1),
                 },
@@ -139,7 +142,7 @@ class _Run:
             return self._claim(connection, [each for each in ready if each.key not in denied])
 
     def send(self, attempts: Attempts) -> Mapping[UUID, Outcome]:
-        with ThreadPoolExecutor(max_workers=len(attempts)) as pool:
+        with ThreadPoolExecutor(min(len(attempts), SENDS_AT_ONCE)) as pool:
             return dict(zip(attempts, pool.map(self._send, attempts.items()), strict=True))
 
     def complete(self, attempts: Attempts, outcomes: Mapping[UUID, Outcome], tried: int) -> Attempts:
@@ -177,7 +180,11 @@ class _Run:
                     paced = denied[ready.key]
                     later = self._later(ready, judged[attempt], paced.until)
                     judged[attempt] = replace(later, reason=paced.reason)
-            rows = record(connection, list(judged.items()), self._now)
+            rows = record(
+                connection,
+                [(each, attempts[each].row.scheduled_at, verdict) for each, verdict in judged.items()],
+                self._now,
+            )
             recorded = {row.attempt_id for row in rows}
             self.counts.update(row.outcome.lower() for row in rows)
             self.counts["deferred"] += sum(row.status == Status.DEFERRED for row in rows)
@@ -289,11 +296,14 @@ class _Run:
         if not ready:
             return {}
         by_key = {each.key: each for each in ready}
+        times = [each.row.scheduled_at for each in ready]
         rows = connection.execute(
             statement("begin_attempts"),
             {
                 "keys": list(by_key),
-                "times": [each.row.scheduled_at for each in ready],
+                "times": times,
+                "earliest": min(times),
+                "latest": max(times),
                 "numbers": [each.number for each in ready],
                 "positions": [each.way.position for each in ready],
                 "channels": [each.way.channel for each in ready],

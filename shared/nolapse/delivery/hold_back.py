@@ -19,8 +19,10 @@ def hold_back(
     """What of these rows (key, scheduled_at) a flag holds back; in the transaction that claimed them, none has left."""
     if not claims:
         return []
+    times = [at for _, at in claims]
     rows = connection.execute(
-        statement("flag_candidates"), {"keys": [key for key, _ in claims], "times": [at for _, at in claims]}
+        statement("flag_candidates"),
+        {"keys": [key for key, _ in claims], "times": times, "earliest": min(times), "latest": max(times)},
     )
     held = flags.held_back(
         Candidate(

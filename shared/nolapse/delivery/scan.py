@@ -1,8 +1,9 @@
 """Due rows onto the queue: claim, commit, send. A crash in between leaves QUEUED rows to catch-up."""
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Engine, text
 
@@ -14,6 +15,22 @@ from nolapse.storage.statements import statement
 if TYPE_CHECKING:
     from nolapse.delivery.flags import Flags
 
+# Claimed and sent before more is claimed: a crash strands no more than this.
+PORTION = 1000
+
+
+# A tenant's own endpoint that is down is that tenant's matter, not an operator's.
+CIRCUITS_OPEN = text(
+    "SELECT count(*) FROM provider_circuit WHERE state <> 'CLOSED' AND strpos(provider, ':') = 0"
+)
+
+
+class Portion(NamedTuple):
+    """`held`: the keys of those that a flag holds back."""
+
+    claims: Sequence[Claimed]
+    held: Collection[bytes]
+
 
 def scan(
     engine: Engine, queue: NotificationQueue, flags: "Flags", *, now: datetime, limit: int
@@ -23,25 +40,26 @@ def scan(
     counts = Counter(claimed=0, refused=0, room=room, circuits_open=_circuits_open(engine))
     if room:
         with transaction(engine, "scan") as connection:
-            counts["needless"] = connection.execute(statement("suppress_needless"), {"now": now}).rowcount
-        with transaction(engine, "scan") as connection:
-            rows = connection.execute(statement("claim_due"), {"now": now, "limit": room}).all()
-            claims = [
-                Claimed(bytes(row.idempotency_key), row.scheduled_at, str(row.tenant_id)) for row in rows
-            ]
-            held = hold_back(
-                connection, flags, [(claim.idempotency_key, claim.scheduled_at) for claim in claims], now=now
-            )
-        counts["claimed"], counts["held_back"] = len(rows), len(held)
-        stays = {each.candidate.key for each in held}
-        counts["refused"] = queue.send([claim for claim in claims if claim.idempotency_key not in stays])
+            needless = connection.execute(statement("suppress_needless"), {"now": now}).rowcount
+        counts.update(needless=needless, held_back=0)
+    while room and (portion := _claim(engine, flags, now, min(room, PORTION))).claims:
+        counts["claimed"] += len(portion.claims)
+        counts["held_back"] += len(portion.held)
+        counts["refused"] += queue.send(
+            [claim for claim in portion.claims if claim.idempotency_key not in portion.held]
+        )
+        room -= len(portion.claims)
     return counts
 
 
-# A tenant's own endpoint that is down is that tenant's matter, not an operator's.
-CIRCUITS_OPEN = text(
-    "SELECT count(*) FROM provider_circuit WHERE state <> 'CLOSED' AND strpos(provider, ':') = 0"
-)
+def _claim(engine: Engine, flags: "Flags", now: datetime, limit: int) -> Portion:
+    with transaction(engine, "scan") as connection:
+        rows = connection.execute(statement("claim_due"), {"now": now, "limit": limit}).all()
+        claims = [Claimed(bytes(row.idempotency_key), row.scheduled_at, str(row.tenant_id)) for row in rows]
+        held = hold_back(
+            connection, flags, [(claim.idempotency_key, claim.scheduled_at) for claim in claims], now=now
+        )
+    return Portion(claims, {each.candidate.key for each in held})
 
 
 def _circuits_open(engine: Engine) -> int:

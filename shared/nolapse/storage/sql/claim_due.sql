@@ -1,22 +1,37 @@
 -- PENDING and LATE_PENDING rows whose window is open become QUEUED: earliest deadline first, tenants in turn.
 -- Nothing leaves before its scheduled_at: said again for the planner's sake, which then skips the months ahead.
--- Walks notification_schedule_to_send once per tenant: a deadline lies at most a day ahead, or the window, the longest
+-- Each tenant that has something due gets an equal share of the limit; who has less than that leaves room for the next
+-- round.
+-- Walks notification_schedule_to_send twice per tenant: a deadline lies at most a day ahead, or the window, the longest
 -- of the longest day, is claimed from a day before its end. Then the primary key, by arrays: joined to a set of
 -- unknown size, the optimiser reads the history of all months whole.
-WITH due AS (
-  SELECT idempotency_key, scheduled_at
+WITH waiting_tenant AS (
+  SELECT tenant_id, CAST(ceil(CAST(:limit AS float) / count(*) OVER ()) AS bigint) AS share
   FROM tenants
+  CROSS JOIN LATERAL (
+    SELECT FROM notification_schedule AS waiting
+    WHERE waiting.tenant_id = tenants.tenant_id
+      AND claimed_at IS NULL AND scheduled_at <= :now
+      AND send_by > :now AND send_by <= CAST(:now AS timestamptz) + interval '24 hours'
+      AND next_attempt_at <= :now
+    ORDER BY send_by
+    LIMIT 1
+  ) AS earliest
+),
+due AS (
+  SELECT idempotency_key, scheduled_at
+  FROM waiting_tenant
   CROSS JOIN LATERAL (
     SELECT idempotency_key, scheduled_at, send_by, row_number() OVER (ORDER BY send_by) AS turn
     FROM (
       SELECT idempotency_key, scheduled_at, send_by
       FROM notification_schedule AS waiting
-      WHERE waiting.tenant_id = tenants.tenant_id
+      WHERE waiting.tenant_id = waiting_tenant.tenant_id
         AND claimed_at IS NULL AND scheduled_at <= :now
         AND send_by > :now AND send_by <= CAST(:now AS timestamptz) + interval '24 hours'
         AND next_attempt_at <= :now
       ORDER BY send_by
-      LIMIT :limit
+      LIMIT share
     ) AS earliest
   ) AS queue
   ORDER BY turn, send_by

@@ -31,9 +31,7 @@ SELECT
   tenants.name AS clinic_name, tenants.slug AS tenant, person.full_name, holder.full_name AS holder_name,
   license_type, state, license_number, person_dates.on_date AS first_date,
   coalesce(person.timezone, tenants.timezone) AS zone
-FROM unnest(CAST(:keys AS bytea[]), CAST(:times AS timestamptz[])) AS message (idempotency_key, scheduled_at)
-JOIN notification_schedule AS schedule
-  ON (schedule.idempotency_key, schedule.scheduled_at) = (message.idempotency_key, message.scheduled_at)
+FROM notification_schedule AS schedule
 JOIN tenants USING (tenant_id)
 JOIN clinicians AS person USING (clinician_id)
 LEFT JOIN tenant_webhooks ON tenant_webhooks.tenant_id = tenants.tenant_id AND disabled_at IS NULL
@@ -43,7 +41,8 @@ LEFT JOIN medications USING (medication_id)
 LEFT JOIN doses ON (doses.medication_id, doses.occurrence) = (schedule.medication_id, schedule.occurrence)
 JOIN clinicians AS holder
   ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id, medications.clinician_id)
-WHERE schedule.status = 'QUEUED' AND schedule.scheduled_at <= :now AND send_by > :answer_by
+WHERE schedule.idempotency_key = ANY (CAST(:keys AS bytea[])) AND schedule.scheduled_at BETWEEN :earliest AND :latest
+  AND schedule.status = 'QUEUED' AND schedule.scheduled_at <= :now AND send_by > :answer_by
   AND NOT EXISTS (
     SELECT FROM notification_outbox AS earlier
     WHERE earlier.idempotency_key = schedule.idempotency_key

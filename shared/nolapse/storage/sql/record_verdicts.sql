@@ -1,5 +1,6 @@
 -- One round trip records a whole batch: attempts get their outcome, notifications the state that follows from it.
--- An attempt whose lease ran out meanwhile (UNKNOWN) is still settled by its dispatcher's own answer.
+-- :earliest and :latest bound the notifications' scheduled_at, so that the optimiser looks at their months alone.
+-- Walks the primary keys. An attempt whose lease ran out meanwhile (UNKNOWN) is still settled by its dispatcher's own answer.
 WITH verdict AS (
   SELECT *
   FROM unnest(
@@ -36,6 +37,7 @@ SET status = settled.status,
     updated_at = :now
 FROM settled
 WHERE (schedule.idempotency_key, schedule.scheduled_at) = (settled.idempotency_key, settled.scheduled_at)
+  AND schedule.scheduled_at BETWEEN :earliest AND :latest
   -- held because asking had been in vain: an answer that comes after all settles it, unless a human did
   AND schedule.status IN ('SENDING', 'UNKNOWN', 'HELD')
   AND schedule.attempt_count = settled.attempt_number

@@ -1,7 +1,7 @@
 -- What a provider is to be asked about, those first that nobody has asked about for longest.
 -- Walks notification_outbox_unsettled.
 SELECT
-  attempt_id, idempotency_key, provider, recipient, sender, body_sha256, handle, started_at, probes, late,
+  attempt_id, idempotency_key, scheduled_at, provider, recipient, sender, body_sha256, handle, started_at, probes, late,
   channel_position, retry_count, channel = ANY (at_least_once) AS again
 FROM notification_outbox
 JOIN notification_schedule USING (idempotency_key, scheduled_at)
