@@ -9,11 +9,16 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, text
 
 from local import migrations
 from local.postgres import Postgres, start_postgres
 from nolapse.storage.zones import load_zones
+
+# No test judges by the clock: a busy machine would fail it.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 TEMPLATE = "nolapse_template"
 numbers = count(1)

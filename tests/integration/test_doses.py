@@ -274,7 +274,7 @@ def prescriptions(draw: st.DrawFn) -> Prescription:
     now=st.datetimes(datetime(2026, 10, 20), datetime(2027, 4, 1), timezones=st.just(UTC)),  # noqa: DTZ001
 )
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck),
+    max_examples=25, suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )  # fmt: skip
 def test_the_planner_and_its_twin_agree_on_every_dose(

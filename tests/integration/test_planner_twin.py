@@ -164,7 +164,6 @@ def years_ahead(database: Database) -> Database:
 @given(base=bases())
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     # Shrinking a base takes a planning run a step; the rows that differ say enough.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -50,7 +50,7 @@ shifts = st.builds(
 
 
 @given(given_shifts=st.lists(shifts, min_size=40, max_size=80))
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 def test_working_days_agree_with_the_twin(database: Database, given_shifts: list[Shift]) -> None:
     with database.engine.connect() as connection:
         arrange(connection, given_shifts)

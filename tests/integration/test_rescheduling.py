@@ -392,7 +392,6 @@ def populated(database: Database) -> Database:
 @given(history=HISTORIES)
 @settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     # Shrinking could outlast the test's timeout; a history of so few steps reads as it is.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -492,7 +492,7 @@ class TestWhoMayNot:
         base, _, token = link.rpartition("/")
         alphabet = "ABCxyz019-_."
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+        @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
         @given(st.data())
         def altered(data: st.DataObject) -> None:
             # base64 leaves the last character of a part some bits that say nothing.

@@ -186,7 +186,7 @@ def tellings(draw: st.DrawFn) -> tuple[list[Receipt], list[list[Receipt]]]:
     return receipts, [told[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(telling=tellings())
 @example(telling=(BOUNCED_TWICE, [[each] for each in reversed(BOUNCED_TWICE)]))
 def test_every_order_and_repetition_ends_in_the_same_state(
