@@ -9,19 +9,19 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from local.databases import recreate
 from local.postgres import Postgres, start_postgres
 from nolapse.planning.plan import bounds, plan
 from nolapse.planning.reconcile import reconcile
 from nolapse.storage.statements import statement
+from nolapse.storage.whole_tables import whole_tables
 
 NOW = datetime(2026, 10, 26, tzinfo=UTC)
 LIMITS = bounds(NOW, horizon_months=13, lookback_days=14)
@@ -116,7 +116,7 @@ def promise(engine: Engine) -> None:
 
 
 def compute(engine: Engine) -> None:
-    with broad(engine) as connection:
+    with engine.begin() as connection, whole_tables(connection):
         connection.execute(
             # Materialized, or a count would spare itself the columns.
             text(
@@ -155,15 +155,6 @@ def empty(owner: Engine) -> None:
 def vacuum(owner: Engine) -> None:
     with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
-
-
-@contextmanager
-def broad(engine: Engine) -> Iterator[Connection]:
-    """As plan() does for a broad scope."""
-    with engine.begin() as connection:
-        for name, value in {"enable_nestloop": "off", "work_mem": "64MB"}.items():
-            connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
-        yield connection
 
 
 def timed(work: Callable[[], None]) -> float:

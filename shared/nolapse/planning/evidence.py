@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from nolapse.domain.states import Status
 from nolapse.planning.findings import MOST_SUBJECTS, Finding, Kind
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
+from nolapse.storage.whole_tables import whole_tables
 
 # Retention may drop older months of the schedule, whose attempts are then nobody's.
 HISTORY = timedelta(days=400)
@@ -74,8 +75,7 @@ def examine(engine: Engine, *, now: datetime) -> list[Finding]:
 
 def cancel_orphans(engine: Engine, *, now: datetime) -> Finding:
     """Cancel what waits for a licence or a date that is no more."""
-    with transaction(engine, "reconcile") as connection:
-        connection.execute(text("SELECT set_config('enable_nestloop', 'off', true)"))
+    with transaction(engine, "reconcile") as connection, whole_tables(connection):
         rows = connection.execute(statement("reconcile_orphans")).all()
     orphans = [Contradiction(bytes(key), scheduled_at, attempts) for key, scheduled_at, attempts in rows]
     return _heal(engine, Kind.ORPHANED_ROWS, orphans, now) if orphans else Finding(Kind.ORPHANED_ROWS, 0)
@@ -83,8 +83,7 @@ def cancel_orphans(engine: Engine, *, now: datetime) -> Finding:
 
 def _contradictions(engine: Engine, now: datetime) -> dict[Kind, list[Contradiction]]:
     found: dict[Kind, list[Contradiction]] = defaultdict(list)
-    with transaction(engine, "reconcile") as connection:
-        connection.execute(text("SELECT set_config('enable_nestloop', 'off', true)"))
+    with transaction(engine, "reconcile") as connection, whole_tables(connection):
         rows = connection.execute(
             statement("reconcile_evidence"),
             {"now": now, "since": now - HISTORY, "stale_before": now - STUCK_AFTER},

@@ -1,8 +1,8 @@
 """Dates into notifications: the one set-based statement (storage/sql/plan.sql) and what it changed."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from nolapse.storage.statements import statement
+from nolapse.storage.whole_tables import whole_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def plan(
         text("SELECT ensure_schedule_partitions(CAST(:now AS date), CAST(:horizon AS date))"),
         {"now": bounds.now, "horizon": bounds.horizon},
     )
-    with _whole_tables(connection, broad=clinician_ids is None):
+    with whole_tables(connection) if clinician_ids is None else nullcontext():
         changes = connection.execute(
             statement("plan"),
             {
@@ -94,21 +95,3 @@ def plan(
             },
         )
     return report
-
-
-@contextmanager
-def _whole_tables(connection: Connection, *, broad: bool) -> Iterator[None]:
-    """For a broad scope: hash joins, with room for them, whatever the optimiser expects.
-
-    It can't know how many rows a date calls for, and would pick nested loops over whole bases.
-    """
-    settings = {"enable_nestloop": "off", "work_mem": "64MB"} if broad else {}
-    change = text("SELECT set_config(:name, :value, true)")
-    former = {
-        name: connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) for name in settings
-    }
-    for name, value in settings.items():
-        connection.execute(change, {"name": name, "value": value})
-    yield
-    for name, value in former.items():
-        connection.execute(change, {"name": name, "value": value})

@@ -21,6 +21,7 @@ from nolapse.planning.findings import MOST_SUBJECTS, Finding, Kind, ReconcileRep
 from nolapse.planning.plan import Bounds, PlanReport, bounds, plan
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
+from nolapse.storage.whole_tables import whole_tables
 
 # One by one each tenant costs a pass of its own over the months; for more of them one pass over all is cheaper.
 TENANTS_ONE_BY_ONE = 20
@@ -115,21 +116,17 @@ def _digest(connection: Connection, limits: Bounds) -> tuple[PlanReport, Sequenc
         text("SELECT ensure_schedule_partitions(CAST(:now AS date), CAST(:horizon AS date))"),
         {"now": limits.now, "horizon": limits.horizon},
     )
-    # Two digests of the whole base: their CTEs should stay in memory as far as one connection may take it.
-    connection.execute(
-        text("SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '64MB', true)")
-    )
-    rows = connection.execute(
-        statement("reconcile_compare"), _base(limits) | {"promised": limits.promised}
-    ).all()
+    with whole_tables(connection):
+        rows = connection.execute(
+            statement("reconcile_compare"), _base(limits) | {"promised": limits.promised}
+        ).all()
     extended = PlanReport()
     extended.rows["inserted", "PENDING"] = sum(row.rows for row in rows if row.found == "extended")
     return extended, [row.tenant_id for row in rows if row.found == "differing"]
 
 
 def _reattribute(engine: Engine, limits: Bounds) -> Finding:
-    with transaction(engine, "reconcile") as connection:
-        connection.execute(text("SELECT set_config('enable_nestloop', 'off', true)"))
+    with transaction(engine, "reconcile") as connection, whole_tables(connection):
         rows = connection.execute(statement("reconcile_reattribute"), _base(limits)).all()
     subjects = tuple(f"notification:{bytes(row.idempotency_key).hex()}" for row in rows[:MOST_SUBJECTS])
     return Finding(Kind.MISATTRIBUTED_ROWS, len(rows), healed=len(rows), subjects=subjects)

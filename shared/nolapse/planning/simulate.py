@@ -16,6 +16,7 @@ from nolapse.storage.dates import regimen
 from nolapse.storage.engine import transaction
 from nolapse.storage.policies import PolicyBook, load_policies
 from nolapse.storage.statements import statement
+from nolapse.storage.whole_tables import whole_tables
 
 DRAFTS_NAMED = text("""
 SELECT DISTINCT policy_id
@@ -31,8 +32,6 @@ FROM medications
 JOIN clinicians USING (clinician_id)
 WHERE medications.status = 'ACTIVE' AND clinicians.status = 'ACTIVE'
 """)
-
-WHOLE_TABLES = text("SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '64MB', true)")
 
 
 class NoSuchDraft(NolapseError):
@@ -57,19 +56,18 @@ def simulate(
     """
     with transaction(engine, "simulate") as connection:
         connection.execute(text("SET TRANSACTION READ ONLY"))
-        # As in planning: the optimiser can't know how many rows a date calls for.
-        connection.execute(WHOLE_TABLES)
-        rows = connection.execute(
-            statement("simulate"),
-            {
-                "now": since,
-                "horizon": until,
-                "late_since": since,
-                "drafts": list(drafts),
-                "tenant_id": None,
-                "clinician_ids": None,
-            },
-        ).all()
+        with whole_tables(connection):
+            rows = connection.execute(
+                statement("simulate"),
+                {
+                    "now": since,
+                    "horizon": until,
+                    "late_since": since,
+                    "drafts": list(drafts),
+                    "tenant_id": None,
+                    "clinician_ids": None,
+                },
+            ).all()
         beyond = _doses_beyond(connection, since, until, load_policies(connection, drafts))
     return outlooks(chain(rows, beyond), capacity)
 

@@ -1,6 +1,7 @@
 """What a draft would change, before anybody is told: both sides computed into schedule_shadow, then compared."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -14,9 +15,9 @@ from nolapse.planning.policies.scope import scope_of
 from nolapse.planning.policies.versions import lock
 from nolapse.storage.days_off import fill_days_off
 from nolapse.storage.statements import statement
+from nolapse.storage.whole_tables import whole_tables
 
 CLEAR = text("DELETE FROM schedule_shadow WHERE policy_id = :policy_id")
-NESTED_LOOPS = text("SELECT set_config('enable_nestloop', :value, true)")
 # How far beyond the horizon both sides reach: as far as a draft may move a step.
 REACH = timedelta(days=400)
 # What a draft can do to a notification, in the words of those who decide about it.
@@ -82,8 +83,6 @@ def cast_shadow(connection: Connection, draft: DraftId, bounds: Bounds) -> None:
     fill_days_off(connection, bounds.now)
     connection.execute(CLEAR, {"policy_id": draft.policy_id})
     scope = scope_of(connection, [draft.policy_id])
-    # The optimiser can't know how many rows a date calls for and would pick nested loops over whole bases.
-    connection.execute(NESTED_LOOPS, {"value": "off" if scope.clinician_ids is None else "on"})
     parameters = {
         **draft._asdict(),
         **scope._asdict(),
@@ -91,28 +90,28 @@ def cast_shadow(connection: Connection, draft: DraftId, bounds: Bounds) -> None:
         "horizon": bounds.horizon + REACH,
         "late_since": bounds.late_since,
     }
-    for side, drafts in (("ACTIVE", []), ("DRAFT", [draft.policy_id])):
-        connection.execute(statement("policy_shadow"), {**parameters, "side": side, "drafts": drafts})
-    connection.execute(NESTED_LOOPS, {"value": "on"})
+    with whole_tables(connection) if scope.clinician_ids is None else nullcontext():
+        for side, drafts in (("ACTIVE", []), ("DRAFT", [draft.policy_id])):
+            connection.execute(statement("policy_shadow"), {**parameters, "side": side, "drafts": drafts})
 
 
 def diff(connection: Connection, draft: DraftId, bounds: Bounds, *, per_week: int) -> PolicyDiff:
     cast_shadow(connection, draft, bounds)
     parameters = {**draft._asdict(), "now": bounds.now, "horizon": bounds.horizon}
-    connection.execute(NESTED_LOOPS, {"value": "off"})
-    changes = {
-        change: Count(*counts)
-        for change, *counts in connection.execute(statement("policy_changes"), parameters)
-    }
-    made = PolicyDiff(
-        draft=draft,
-        changes={change: changes.get(change, Count()) for change in CHANGES},
-        days=[Day(*row) for row in connection.execute(statement("policy_days"), parameters)],
-        crowds=[
-            Crowd(*row)
-            for row in connection.execute(statement("policy_crowded"), {**parameters, "per_week": per_week})
-        ],
-        per_week=per_week,
-    )
-    connection.execute(NESTED_LOOPS, {"value": "on"})
-    return made
+    with whole_tables(connection):
+        changes = {
+            change: Count(*counts)
+            for change, *counts in connection.execute(statement("policy_changes"), parameters)
+        }
+        return PolicyDiff(
+            draft=draft,
+            changes={change: changes.get(change, Count()) for change in CHANGES},
+            days=[Day(*row) for row in connection.execute(statement("policy_days"), parameters)],
+            crowds=[
+                Crowd(*row)
+                for row in connection.execute(
+                    statement("policy_crowded"), {**parameters, "per_week": per_week}
+                )
+            ],
+            per_week=per_week,
+        )
