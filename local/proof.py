@@ -104,7 +104,7 @@ def prove(
     for key, at in arrived.items():
         if key not in called:
             proof.blame("unexpected", key)
-        elif not _may_leave(called[key], at, rules):
+        elif not may_leave(called[key], at, rules):
             proof.blame("outside", key)
     _judge_spacing(proof, called, arrived, rules)
     return proof
@@ -138,7 +138,7 @@ def _due(calls: Iterable[Called], start: datetime, end: datetime, rules: Rules) 
             yield call.key
 
 
-def _may_leave(call: Called, at: datetime, rules: Rules) -> bool:
+def may_leave(call: Called, at: datetime, rules: Rules) -> bool:
     """By a clock that is right, or as far off as is tolerated."""
     return any(
         _may_leave_at(call, at + off, rules) for off in (timedelta(), rules.tolerance, -rules.tolerance)

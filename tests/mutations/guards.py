@@ -36,8 +36,11 @@ GUARDS = (
         f"{DELIVERY}/test_catch_up.py::TestLeases::test_one_that_ran_out_means_unknown_and_never_retry",
     ),
     Guard(
-        "claim", "whoever comes second begins an attempt too",
-        f"{SQL}/begin_attempts.sql", "    AND attempt_count = number - 1\n", "",
+        "claim",
+        "nothing is written down before the provider is called",
+        f"{SQL}/begin_attempts.sql",
+        "SET status = 'SENDING',",
+        "SET status = 'QUEUED',",
         "tests/simulation/test_scenarios.py::test_of_a_hundred_workers_on_one_row_one_sends",
     ),
     Guard(

@@ -4,17 +4,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, Row, text
 
 from local.doubles.received import ReceivedEmail, ReceivedText
-from local.proof import Called, Rules, called_for, prove
+from local.proof import Called, Proof, Rules, called_for, may_leave, prove
 from nolapse.domain.calendar import next_allowed
 from nolapse.domain.routing import MOST_PROBES, RETRY_DELAYS
 from nolapse.oversight.audit import verify_audit
 from nolapse.runtime.bootstrap import runtime
 from tests.simulation.base import CANARIES
+from tests.simulation.edits import Past
 
 TOLD = {"SENT", "DELIVERED", "BOUNCED"}
 # Where a notification may end that was due. What waits for ever is lost, whatever its state says.
@@ -103,7 +105,9 @@ def judge(
     end: datetime,
     until: datetime,
     rules: Rules,
+    pasts: Sequence[Past] = (),
 ) -> Verdict:
+    """`pasts`: what the base called for before it was edited, the oldest first."""
     verdict = Verdict()
     with engine.connect() as connection:
         rows = connection.execute(ROWS).all()
@@ -117,31 +121,71 @@ def judge(
     proof = prove(engine, record.received, start=start, end=end, until=until, rules=rules)
     verdict.expected, verdict.arrived = proof.expected, proof.arrived
     by_key = {row.key: row for row in rows}
-    for key in proof.blamed("missed"):
-        excuse = _excuse(key, by_key, attempts, rules, until)
-        if excuse:
+    ever = {key: call for past in pasts for key, call in past.calls.items()} | called
+    told = {ever[message.key].identity for message in record.received if message.key in ever}
+    explain = partial(_excuse, rows=by_key, attempts=attempts, rules=rules, until=until)
+    for key in [*proof.blamed("missed"), *_owed_before_edits(pasts, called, start)]:
+        same = [row.key for row in rows if identity(row) == ever[key].identity]
+        if ever[key].identity in told:
+            verdict.excused["told before it was moved, or after"] += 1
+        elif excuse := next(filter(None, map(explain, (key, *same))), None):
             verdict.excused[excuse] += 1
+        elif key not in called and key in by_key and by_key[key].status == "CANCELLED":
+            verdict.excused["cancelled: an edit came first"] += 1
         else:
             row = by_key.get(key)
             outcomes = [attempt.outcome for attempt in attempts[key]]
-            told = f"{row.status} ({row.reason}) after {outcomes}" if row else "no row"
-            verdict.blame("lost", f"{key} {told}")
-    verdict.blame("doubled", *_told_twice(record.received, called))
+            verdict.blame(
+                "lost", f"{key} {row.status} ({row.reason}) after {outcomes}" if row else f"{key} no row"
+            )
+    verdict.blame("doubled", *_told_twice(record.received, ever))
     times = Counter(message.key for message in record.received)
     for key in proof.blamed("duplicates"):
         if times[key] - 1 <= sum(attempt.outcome == "UNPROVEN" for attempt in attempts[key]):
             verdict.excused["told again: as its clinic wants what nobody can tell"] += 1
         else:
             verdict.blame("doubled", key)
-    for what in ("outside", "unexpected", "crowded"):
+    for what in ("outside", "crowded"):
         verdict.blame(what, *proof.blamed(what))
-    _judge_texts(verdict, record.received, called, rules.tolerance)
+    _judge_moved(verdict, proof, record, pasts, rules)
+    _judge_texts(verdict, record.received, ever, rules.tolerance)
     _judge_untold(verdict, by_key, attempts, can_tell, until)
     arrived = {message.key for message in record.received}
     _judge_rows(verdict, rows, attempts, called, arrived=arrived, end=end)
-    beyond = sum(row.status not in FINAL and end < row.window_end <= until for row in rows)
+    beyond = sum(row.status not in {*FINAL, "CANCELLED"} and end < row.window_end <= until for row in rows)
     _judge_reports(verdict, record, beyond)
     return verdict
+
+
+def identity(row: Row[Any]) -> tuple[Any, ...]:
+    """As Called has it."""
+    return row.subject, row.event, row.occurrence, row.person
+
+
+def _owed_before_edits(pasts: Sequence[Past], called: Mapping[str, Called], start: datetime) -> Iterable[str]:
+    """What no longer is called for, and fell due before the edit that saw to that."""
+    return {
+        key
+        for past in pasts
+        for key, call in past.calls.items()
+        if key not in called and start < call.expected.window.end <= past.at
+    }
+
+
+def _judge_moved(verdict: Verdict, proof: Proof, record: Record, pasts: Sequence[Past], rules: Rules) -> None:
+    """What is called for no longer left while it was, in its window or late."""
+    at = {message.key: message.received_at for message in record.received}
+    for key in proof.blamed("unexpected"):
+        last = next((past for past in reversed(pasts) if key in past.calls), None)
+        if last is None or not _was_called_for(key, at[key], last, rules.tolerance):
+            verdict.blame("unexpected", key)
+        elif not may_leave(last.calls[key], at[key], rules):
+            verdict.blame("outside", key)
+
+
+def _was_called_for(key: str, at: datetime, last: Past, tolerance: timedelta) -> bool:
+    """When it left, or when it was claimed: what is on its way is not called back."""
+    return at <= last.at + tolerance or key in last.in_flight
 
 
 def _excuse(  # noqa: PLR0911  one line for each excuse
@@ -231,10 +275,11 @@ def _judge_rows(
     end: datetime,
 ) -> None:
     """Each expected notification is one row, in a state that is final once its time is over and true to the record."""
-    identities = Counter((row.subject, row.event, row.occurrence, row.person) for row in rows)
-    verdict.blame("several rows", *(str(identity) for identity, times in identities.items() if times > 1))
+    identities = Counter(identity(row) for row in rows if row.status != "CANCELLED")
+    verdict.blame("several rows", *(str(each) for each, times in identities.items() if times > 1))
     known = {row.key for row in rows}
-    verdict.blame("no row", *(key for key in called if key not in known))
+    absent = (call for key, call in called.items() if key not in known)
+    verdict.blame("no row", *(call.key for call in absent if call.identity not in identities))
     for row in rows:
         said = f"{row.key} {row.status}"
         # Whether what is held, or was sent again unproven, has left is just what nobody could tell.
@@ -242,7 +287,9 @@ def _judge_rows(
             continue
         if row.status in FINAL and any(attempt.outcome == "UNPROVEN" for attempt in attempts[row.key]):
             continue
-        if row.status not in FINAL:
+        if row.status == "CANCELLED" and (row.key not in called or identity(row) in identities):
+            verdict.blame("cancelled and sent", *([said] if row.key in arrived else []))
+        elif row.status not in FINAL:
             if row.window_end <= end:
                 verdict.blame("not settled", said)
         elif (row.key in arrived) != (row.status in TOLD):

@@ -20,9 +20,12 @@ from local.demo import rules
 from local.doubles.faults import answer, reset_after_accept
 from local.doubles.received import ReceivedText
 from local.doubles.server import Exchange, Fault, answer_normally
+from local.proof import Rules, called_for
 from local.schedules import Tick, ticks
+from nolapse.planning.plan import bounds
 from nolapse.runtime.bootstrap import runtime
 from tests.simulation.base import Period, fill, period
+from tests.simulation.edits import Past, edit, on_their_way
 from tests.simulation.judge import Record, Verdict, judge
 from tests.simulation.lives import Life
 from tests.simulation.vendors import TWILIO, VENDORS, Vendor, VendorWeather
@@ -145,6 +148,7 @@ class Run:
     _overtaking: Lock = field(default_factory=Lock)
     record: Record = field(init=False)
     _down: set[str] = field(default_factory=set)
+    _pasts: list[Past] = field(default_factory=list)
     # What is known of the schedule until anything is invoked again.
     _next_due: datetime | None = None
     _reconciled_at: datetime | None = None
@@ -160,6 +164,8 @@ class Run:
         for tick in ticks(self.world.schedules, self.plan.when.start):
             self.weather.calm = tick.at >= self.plan.when.end
             self._do_what_comes_before(tick.at)
+            if tick.schedule.function == CATCH_UP and self.weather.strikes(Kind.EDITED, tick.at):
+                self._edit(tick.at)
             if self.weather.calm and tick.schedule.function == CATCH_UP and self._is_settled(tick.at):
                 break
             if not self._is_missed(tick.at) and not self._is_idle(tick):
@@ -288,6 +294,18 @@ class Run:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
             connection.execute(LOSE_A_ROW, chosen)
 
+    def _edit(self, at: datetime) -> None:
+        self._move_to(at)
+        engine, limits = runtime().engine, runtime().settings
+        calls = called_for(engine, self.plan.when.start, self.plan.when.end + self.grace, self._rules)
+        self._pasts.append(Past(at, {call.key: call for call in calls}, on_their_way(engine)))
+        reach = bounds(at, horizon_months=limits.horizon_months, lookback_days=limits.lookback_days)
+        edit(engine, reach, self.weather.dice("edit", at))
+
+    @property
+    def _rules(self) -> Rules:
+        return replace(rules(runtime().late_policy), tolerance=self.tolerance)
+
     def _is_missed(self, at: datetime) -> bool:
         return any(self.weather.lasts(kind, at) for kind in MISSED)
 
@@ -311,7 +329,7 @@ class Run:
 
     def _is_settled(self, at: datetime) -> bool:
         end = self.plan.when.end
-        healed = Kind.ROW_LOST not in self.plan.kinds or (
+        healed = not self.plan.kinds & {Kind.ROW_LOST, Kind.EDITED} or (
             self._reconciled_at is not None and self._reconciled_at > end
         )
         on_its_way = self._see(ON_ITS_WAY, end=end) or (at < end + ASKED_AGAIN and self._see(HELD))
@@ -346,7 +364,8 @@ class Run:
             start=when.start,
             end=when.end,
             until=self.world.clock.true + timedelta(minutes=1),
-            rules=replace(rules(runtime().late_policy), tolerance=self.tolerance),
+            rules=self._rules,
+            pasts=self._pasts,
         )
 
     def _can_tell(self, provider: str, age: timedelta) -> bool:

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     DATABASE_LOST = "database connections lost"
     COMMIT_UNANSWERED = "commit done, answer lost"
     ROW_LOST = "row of the schedule lost"
+    EDITED = "base edited meanwhile"
     MISSED_MINUTE = "schedules missed for a minute"
     MISSED_HOUR = "schedules missed for an hour"
     MISSED_25_HOURS = "schedules missed for 25 hours"
@@ -70,6 +71,7 @@ INTENSITY: Mapping[Kind, tuple[float, float]] = {
     Kind.DATABASE_LOST: (0.02, 0.2),
     Kind.COMMIT_UNANSWERED: (0.02, 0.2),
     Kind.ROW_LOST: (0.02, 0.2),
+    Kind.EDITED: (0.02, 0.15),
     Kind.TWO_SCHEDULERS: (0.3, 1.0),
     Kind.MESSAGE_REFUSED: (0.05, 0.4),
     Kind.MESSAGE_DELAYED: (0.05, 0.4),
