@@ -94,7 +94,13 @@ def test_lists_walk_an_index_in_their_own_order(api: Api, token: str) -> None:
             kinds = {node["Node Type"] for node in nodes}
             used = {node["Index Name"] for node in nodes if "Index Name" in node}
             assert not kinds & {"Seq Scan", "Sort"}, (path, kinds)
-            assert {parent(api, name) for name in used} == {index}, path
+            # In order of ids a primary key will do too, where a tenant has a good part of the rows.
+            walked = {parent(api, name) for name in used}
+            assert walked == {index} or (index.endswith("_id_key") and walked == {primary_key(index)}), path
+
+
+def primary_key(index: str) -> str:
+    return f"{index.partition('_')[0]}_pkey"
 
 
 def parent(api: Api, index: str) -> str:
