@@ -20,7 +20,6 @@ LISTS = {
     "/v1/licenses?sort=-expires_on": "licenses_by_expiry",
     "/v1/licenses?sort=license_number": "licenses_by_number",
     "/v1/licenses?sort=created_at": "licenses_tenant_id_license_id_key",
-    "/v1/licenses?expires_from=2027-03-01&expires_until=2027-03-31": "licenses_by_expiry",
     "/v1/medications?sort=label": "medications_by_label",
     "/v1/medications?sort=created_at": "medications_tenant_id_medication_id_key",
     "/v1/notifications": "notification_schedule_by_time",
