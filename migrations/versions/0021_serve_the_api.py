@@ -43,12 +43,15 @@ def let_records_be_deleted() -> None:
 
 
 def narrow_to_a_person() -> None:
-    # RESTRICTIVE: beside the tenant's policy, not instead of it. Unset, it narrows nothing.
+    # RESTRICTIVE: beside the tenant's policy, not instead of it. Unset, it narrows nothing. CASE, since of an OR the
+    # planner would expect that it lets one row in 200 through, and would rather sort a whole tenant than walk an index.
     for table in OF_ONE_PERSON:
         op.execute(f"""
 CREATE POLICY own_person ON {table} AS RESTRICTIVE TO nolapse_api USING (
-  (SELECT NULLIF(current_setting('app.clinician_id', true), '')) IS NULL
-  OR clinician_id = (SELECT NULLIF(current_setting('app.clinician_id', true), '')::uuid))
+  CASE
+    WHEN (SELECT NULLIF(current_setting('app.clinician_id', true), '')) IS NULL THEN true
+    ELSE clinician_id = (SELECT NULLIF(current_setting('app.clinician_id', true), '')::uuid)
+  END)
 """)
 
 

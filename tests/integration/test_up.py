@@ -1,5 +1,6 @@
 """`nolapse up` as its user runs it: a register imported, its reminder in the mailbox, Ctrl-C, nothing left behind."""
 
+import json
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -69,9 +70,10 @@ def a_register_with_a_reminder_due_now(tmp_path: Path) -> tuple[Path, str]:
     return path, zone
 
 
-def page(url: str) -> tuple[int, str]:
+def page(url: str, token: str = "") -> tuple[int, str]:
+    request = Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310  loopback
     try:
-        with urlopen(url, timeout=10) as answer:  # noqa: S310  loopback
+        with urlopen(request, timeout=10) as answer:  # noqa: S310  loopback
             return answer.status, answer.read().decode()
     except HTTPError as error:
         return error.code, error.read().decode()
@@ -122,6 +124,10 @@ def test_a_reminder_that_is_due_arrives_and_ctrl_c_ends_everything(
         '{"status":"ok","checks":{"database":"ok","zone_data":"ok","scan":"ok","providers":"ok"}}',
     )
     assert page(f"{url}/no-such-page")[0] == 404
+    assert page(f"{url}/v1/licenses")[0] == 401
+    token = run(home, "token", "--tenant", "clinic", "--read-only").strip()
+    status, listed = page(f"{url}/v1/licenses", token)
+    assert (status, json.loads(listed)["items"][0]["license_number"]) == (200, "RN-1234567")
 
     os.killpg(stack.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to every process of the group
     output, _ = stack.communicate(timeout=60)
