@@ -72,7 +72,9 @@ class Listing:
         given = asked.filters if given is None else given
         by, descending = self.sorts[sort.removeprefix("-")], sort.startswith("-")
         this_list = hashlib.sha256(json.dumps([sort, given], default=str).encode()).hexdigest()[:16]
-        query = select(self.table, cast(by, Text).label("sorted_by")).where(
+        query = select(
+            self.table, cast(by, Text).label("sorted_by"), cast(self.key, Text).label("keyed_by")
+        ).where(
             self.standing,
             *where,
             *(
@@ -92,7 +94,7 @@ class Listing:
             return rows, None
         rows.pop()
         end = rows[-1]._mapping  # noqa: SLF001  SQLAlchemy's way to a mapping
-        return rows, keys.seal(PURPOSE, {"l": this_list, "v": end["sorted_by"], "k": str(end[self.key.name])})
+        return rows, keys.seal(PURPOSE, {"l": this_list, "v": end["sorted_by"], "k": end["keyed_by"]})
 
 
 def _open(keys: KeyRing, cursor: str, this_list: str, now: datetime) -> tuple[str, str]:
