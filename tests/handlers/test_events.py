@@ -109,6 +109,12 @@ def test_a_link_whose_notification_is_not_there(delivery: Delivery, event: str) 
     assert (answer["statusCode"], "This link is no longer good" in answer["body"]) == (410, True)
 
 
+def test_a_calendar_by_a_link_that_is_not_ours(delivery: Delivery) -> None:
+    answer = delivery.running.functions.invoke("ApiFunction", load("api_calendar_feed"))
+
+    assert (answer["statusCode"], "calendar" in answer["headers"]["Content-Type"]) == (404, False)
+
+
 class TestImport:
     @pytest.fixture
     def bucket(self, delivery: Delivery) -> str:  # noqa: ARG002  it sets where boto3's clients go

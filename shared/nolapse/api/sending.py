@@ -128,7 +128,9 @@ def add_routes(v1: V1) -> None:
     @v1.route("GET", "/v1/holds")
     def list_holds(asked: Annotated[Holds, Query()]) -> Listed[Hold]:
         """List what waits for a human."""
-        rows, following = HELD.page(v1.connection, v1.keys, v1.now, asked, asked.sort)
+        # What is held was due once: the months ahead are not looked at.
+        due = [NOTIFICATION.c.scheduled_at <= v1.now]
+        rows, following = HELD.page(v1.connection, v1.keys, v1.now, asked, asked.sort, where=due)
         attempts = _attempts(v1, [row.idempotency_key for row in rows])
         return Listed[Hold](items=[_hold(row, attempts) for row in rows], next=following)
 

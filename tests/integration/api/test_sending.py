@@ -1,6 +1,6 @@
 """Previews, sending again, and what staff decide about what is held."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -125,9 +125,10 @@ def test_a_list_of_holds_makes_as_many_statements_for_many_as_for_one(
     ada = api.register.clinician(tenant)
     counts = []
     for number in range(3):
-        licence = api.register.license(tenant, ada, date(2027, 1, 31), number=f"RN-{number}")
+        expires = NOW.date() + timedelta(days=29)
+        licence = api.register.license(tenant, ada, expires, number=f"RN-{number}")
         api.register.plan()
-        through(api, key_of(api, licence, "PRIMARY"), "QUEUED", "SENDING", "UNKNOWN", "HELD")
+        through(api, key_of(api, licence, "SECONDARY"), "QUEUED", "SENDING", "UNKNOWN", "HELD")
         with counted(api) as made:
             page = api.call("GET", "/v1/holds", staff)
         assert len(page.body["items"]) == number + 1
