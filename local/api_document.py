@@ -18,6 +18,11 @@ IDS = {
     "license_id": "$LICENSE",
     "medication_id": "$MEDICATION",
     "key": "$KEY",
+    "policy_id": "$POLICY",
+    "version": "1",
+    "import_id": "$IMPORT",
+    "tenant_id": "$TENANT",
+    "suppression_id": "$SUPPRESSION",
 }
 WITH_BODY = {"POST", "PUT", "PATCH"}
 
@@ -47,12 +52,14 @@ def call(method: str, route: str) -> str:
         parts.insert(1, f"-X {method}")
     if method in {"PUT", "PATCH", "DELETE"}:
         parts.append('-H "If-Match: *"')
-    if method in WITH_BODY:
+    if method in WITH_BODY and EXAMPLES.get(f"{method} {route}", True):
         parts += ['-H "Content-Type: application/json"', f"-d '{_body(method, route)}'"]
     return " ".join(parts)
 
 
 def _body(method: str, route: str) -> str:
+    if f"{method} {route}" in EXAMPLES:
+        return json.dumps(EXAMPLES[f"{method} {route}"])
     record = dict(EXAMPLES[route.split("/")[2]])
     if method == "PATCH":
         # The last field is as good as any other to change alone.

@@ -1,4 +1,4 @@
-"""A register uploaded as incoming/TENANT/FILE: imported and planned; what it rejected goes to rejects/."""
+"""A register uploaded below incoming/TENANT/: imported and planned; what it rejected goes to rejects/."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,9 +8,12 @@ from urllib.parse import unquote_plus
 from nolapse.planning.importing.errors import ImportRefused
 from nolapse.planning.importing.report import ImportReport
 from nolapse.planning.importing.survey import survey
+from nolapse.planning.importing.uploads import Upload
 from nolapse.runtime.bootstrap import Runtime, runtime
-from nolapse.runtime.imports import RegisterRefused, import_register
+from nolapse.runtime.imports import RegisterRefused, import_register, refuse, telling
 from nolapse.runtime.observability import logger, publish
+
+ACTOR = "import_records"
 
 
 def handler(event: dict[str, Any], context: Any) -> list[dict[str, Any]]:
@@ -22,20 +25,22 @@ def handler(event: dict[str, Any], context: Any) -> list[dict[str, Any]]:
 def import_object(made: Runtime, record: dict[str, Any]) -> dict[str, Any]:
     # Keys arrive URL-encoded: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
     bucket, key = record["bucket"]["name"], unquote_plus(record["object"]["key"])
-    _incoming, tenant, name = key.split("/", 2)
+    upload = Upload.at(key)
     with TemporaryDirectory() as folder:
         # Apart from one another: a register may itself be called rejects.csv.
-        source, rejects = Path(folder, "register", Path(name).name), Path(folder, "rejects.csv")
+        source, rejects = Path(folder, "register", Path(upload.name).name), Path(folder, "rejects.csv")
         source.parent.mkdir()
         made.s3.download_file(bucket, key, str(source))
         try:
-            report = import_file(made, source, tenant, rejects)
+            report = import_file(made, source, upload, rejects)
         except ImportRefused as refused:
             # Its text quotes the register: it goes where the register went, and never to a log.
-            why = f"rejects/{tenant}/{name}.refused.txt"
-            made.s3.put_object(Bucket=bucket, Key=why, Body=f"{refused}\n".encode())
-            raise RegisterRefused(tenant, type(refused).__name__) from None
-        made.s3.upload_file(str(rejects), bucket, f"rejects/{tenant}/{name}.csv")
+            made.s3.put_object(Bucket=bucket, Key=upload.refusal, Body=f"{refused}\n".encode())
+            kind = type(refused).__name__
+            if upload.import_id:
+                refuse(made.engine, upload.import_id, kind, actor=ACTOR, now=made.clock.now())
+            raise RegisterRefused(upload.tenant, kind) from None
+        made.s3.upload_file(str(rejects), bucket, upload.rejects)
     totals = {"read": report.rows.read, "imported": report.imported, "folded": report.folded,
               "rejected": report.rows.rejected}  # fmt: skip
     logger().info("import.finished", import_id=str(report.import_id), counts=totals)
@@ -43,8 +48,9 @@ def import_object(made: Runtime, record: dict[str, Any]) -> dict[str, Any]:
     return {"import_id": str(report.import_id), **totals}
 
 
-def import_file(made: Runtime, source: Path, tenant: str, rejects: Path) -> ImportReport:
+def import_file(made: Runtime, source: Path, upload: Upload, rejects: Path) -> ImportReport:
     return import_register(
-        made.engine, survey(source), tenant=tenant, rejects=rejects, actor="import_records", now=made.clock.now(),
+        made.engine, survey(source), tenant=upload.tenant, rejects=rejects, actor=ACTOR, now=made.clock.now(),
         horizon_months=made.settings.horizon_months, lookback_days=made.settings.lookback_days,
+        on_progress=telling(made.engine, upload.import_id, ACTOR), import_id=upload.import_id,
     )  # fmt: skip

@@ -50,6 +50,7 @@ COMPLETE = {
     "PORTAL_URL": "https://portal.test",
     "PUBLIC_URL": "https://nolapse.test",
     "LINK_DAYS": "120",
+    "IMPORTS_BUCKET": "nolapse-dev-imports-123456789012",
     "HORIZON_MONTHS": "13",
     "LOOKBACK_DAYS": "14",
     "LATE_SPACING_HOURS": "4",

@@ -1,17 +1,20 @@
 """Every events/*.json through the function that it is made for."""
 
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
 
 from local.lambda_runtime import FunctionError
 from tests.handlers.conftest import EVENTS, load
+from tests.integration.conftest import NOW
 from tests.integration.delivery.conftest import Delivery
 
 FUNCTIONS = {
     "api_acknowledge": "ApiFunction",
     "api_acknowledge_page": "ApiFunction",
+    "api_calendar_feed": "ApiFunction",
     "api_calendar_file": "ApiFunction",
     "api_health": "ApiFunction",
     "api_live": "ApiFunction",
@@ -106,6 +109,12 @@ def test_a_link_whose_notification_is_not_there(delivery: Delivery, event: str) 
     assert (answer["statusCode"], "This link is no longer good" in answer["body"]) == (410, True)
 
 
+def test_a_calendar_by_a_link_that_is_not_ours(delivery: Delivery) -> None:
+    answer = delivery.running.functions.invoke("ApiFunction", load("api_calendar_feed"))
+
+    assert (answer["statusCode"], "calendar" in answer["headers"]["Content-Type"]) == (404, False)
+
+
 class TestImport:
     @pytest.fixture
     def bucket(self, delivery: Delivery) -> str:  # noqa: ARG002  it sets where boto3's clients go
@@ -167,6 +176,35 @@ class TestImport:
         (totals,) = self.upload(delivery, bucket, "incoming/riverside-clinic/rejects.csv", REGISTER)
 
         assert (totals["imported"], totals["rejected"]) == (1, 1)
+
+    def test_the_job_that_waits_for_a_register_is_the_import_s_own(
+        self, delivery: Delivery, bucket: str
+    ) -> None:
+        tenant = delivery.register.tenant("riverside-clinic")
+        jobs = [str(uuid4()), str(uuid4())]
+        for job in jobs:
+            delivery.register.execute(
+                "INSERT INTO imports (import_id, tenant_id, source_name, status, mapping, started_at)"
+                " VALUES (:job, :tenant, 'register.csv', 'WAITING', '{}', :now)",
+                job=job,
+                tenant=tenant,
+                now=NOW,
+            )
+
+        (totals,) = self.upload(delivery, bucket, f"incoming/{tenant}/{jobs[0]}/register.csv", REGISTER)
+        with pytest.raises(FunctionError, match="RegisterRefused"):
+            self.upload(delivery, bucket, f"incoming/{tenant}/{jobs[1]}/register.csv", "Ada\nGrace\n")
+
+        assert totals["import_id"] == jobs[0]
+        found = delivery.register.rows(
+            "SELECT CAST(import_id AS text), status, failure IS NULL, counts ->> 'imported' FROM imports"
+        )
+        assert sorted(found) == sorted([(jobs[0], "DONE", True, "1"), (jobs[1], "FAILED", False, None)])
+        listed = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix="rejects/")["Contents"]
+        assert {each["Key"] for each in listed} == {
+            f"rejects/{tenant}/{jobs[0]}/register.csv.csv",
+            f"rejects/{tenant}/{jobs[1]}/register.csv.refused.txt",
+        }
 
     def test_a_folder_made_in_the_console_is_no_register(self, delivery: Delivery, bucket: str) -> None:
         assert self.upload(delivery, bucket, "incoming/riverside-clinic/", "") == []

@@ -122,6 +122,7 @@ REFUSED = {
     "imports_mapping_check": "UPDATE imports SET mapping = '[]'",
     "imports_date_order_check": "UPDATE imports SET date_order = 'moon-first'",
     "imports_check": "UPDATE imports SET finished_at = now()",
+    "what_runs_was_read": "UPDATE imports SET sha256 = NULL",
     "imports_check1": "UPDATE imports SET failure = 'IntegrityError'",
     "provider_receipts_provider_check": "UPDATE provider_receipts SET provider = ''",
     "provider_receipts_event_id_check": "UPDATE provider_receipts SET event_id = ''",

@@ -69,6 +69,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "move_receipted": {"attempts": ATTEMPT_IDS},
     "go_on_after_bounce": {"attempts": ATTEMPT_IDS, "late_since": NOW - LOOKBACK},
+    "attempts_of": {"keys": KEYS},
+    "preview": {"keys": KEYS[:1], "times": TIMES[:1]},
+    "report_lateness": {"tenant_id": ATTEMPT_IDS[0], "since": NOW - timedelta(days=7), "until": NOW},
+    "report_deliveries": {"tenant_id": ATTEMPT_IDS[0], "since": NOW - timedelta(days=7), "until": NOW},
     "find_unsubscribable": {"key": bytes(32), "scheduled_at": NOW, "issued_at": NOW},
 }  # fmt: skip
 TO_SEND, CLAIMED, KEY = (f"notification_schedule_{name}" for name in ("to_send", "claimed", "pkey"))
@@ -76,6 +80,7 @@ ATTEMPTS = "notification_outbox_idempotency_key_attempt_number_key"
 CONDITIONAL = "notification_schedule_conditional"
 UNSETTLED = "notification_outbox_unsettled"
 ATTEMPT = "notification_outbox_pkey"
+BY_TIME = "notification_schedule_by_time"
 WALKED = {
     "claim_due": {TO_SEND, KEY},
     "suppress_needless": {CONDITIONAL, KEY, "notification_schedule_by_medication"},
@@ -95,6 +100,10 @@ WALKED = {
     "apply_receipts": {KEY, ATTEMPT},
     "move_receipted": {KEY, ATTEMPT},
     "go_on_after_bounce": {KEY, ATTEMPT, ATTEMPTS},
+    "attempts_of": {ATTEMPTS},
+    "preview": {KEY},
+    "report_lateness": {BY_TIME, ATTEMPTS},
+    "report_deliveries": {BY_TIME, ATTEMPTS},
     "find_unsubscribable": {KEY, ATTEMPTS},
 }
 THIS_MONTH = f"notification_schedule_{NOW:%Y_%m}"

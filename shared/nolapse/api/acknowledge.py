@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from sqlalchemy import Connection, Engine, Row
 
-from nolapse.api.calendar_file import calendar_file
+from nolapse.api.calendar_file import calendar_of
 from nolapse.api.forms import fields
 from nolapse.api.pages import page, private
 from nolapse.domain.answers import PATIENCE, Answer
@@ -76,7 +76,7 @@ def add_routes(
         return Response(
             status_code=HTTPStatus.OK,
             content_type="text/calendar; charset=utf-8",
-            body=calendar_file(_look(engine, link), portal_url),
+            body=calendar_of([_look(engine, link)], portal_url),
             headers={**private(), "Content-Disposition": 'attachment; filename="license.ics"'},
         )
 

@@ -9,11 +9,20 @@ from sqlalchemy import Engine
 
 from nolapse.api import (
     acknowledge,
+    audit,
+    calendar_feed,
     clinicians,
     health,
+    imports,
     licenses,
     medications,
     notifications,
+    policies,
+    policy_decisions,
+    reports,
+    sending,
+    suppressions,
+    tenants,
     unsubscribe,
     users,
 )
@@ -21,12 +30,16 @@ from nolapse.api.acknowledge import Clock
 from nolapse.api.front import Front, Log, cors
 from nolapse.api.identity import Verifier
 from nolapse.api.pace import Pace
-from nolapse.api.v1 import V1
+from nolapse.api.uploads import Uploads
+from nolapse.api.v1 import V1, Outside
 from nolapse.domain.links import DeadLink, Links
 from nolapse.domain.seals import BrokenSeal, KeyRing
 from nolapse.planning.plan import Bounds
 
-RESOURCES = (clinicians, users, licenses, medications, notifications)
+RESOURCES = (
+    clinicians, users, licenses, medications, notifications, sending, policies, policy_decisions,
+    imports, audit, reports, tenants, suppressions, calendar_feed,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,7 @@ class Rules:
     pace: Pace
     origins: list[str]
     limits: Callable[[datetime], Bounds]
+    per_tenant_minute: int
 
 
 def create_app(
@@ -47,6 +61,7 @@ def create_app(
     keys: Callable[[], KeyRing],
     rules: Rules,
     portal_url: str,
+    uploads: Uploads,
     count: Callable[[Mapping[str, int]], None],
     log: Log,
 ) -> Front:
@@ -57,9 +72,10 @@ def create_app(
     )
     health.add_routes(app, engine)
     acknowledge.add_routes(app, engine, links, clock, portal_url=portal_url, count=count)
+    calendar_feed.add_feed(app, engine, links, clock, portal_url=portal_url)
     unsubscribe.add_routes(app, engine, links, clock, count=count)
     app.exception_handler([BrokenSeal, DeadLink])(acknowledge.refused_link)
-    v1 = V1(app, engine, keys, rules.limits)
+    v1 = V1(app, engine, keys, rules.limits, Outside(portal_url, links, uploads, rules.per_tenant_minute))
     for resource in RESOURCES:
         resource.add_routes(v1)
     return Front(app, engine, clock, rules.verifier, rules.pace, v1.constraints, allowed, log)

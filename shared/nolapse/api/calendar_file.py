@@ -1,20 +1,37 @@
-"""The date of a licence as a calendar event (RFC 5545)."""
+"""Dates of licences as calendar events (RFC 5545)."""
 
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
 
 from nolapse.messages import wording
 from nolapse.messages.schemas import mask
 
+if TYPE_CHECKING:
+    from icalendar import Event
+
 # Two weeks before, at nine: an alarm of an all-day event counts from midnight (RFC 5545 §3.8.6.3).
 ALARM = timedelta(days=-14, hours=9)
 
 
-def calendar_file(row: Row[Any], portal_url: str) -> bytes:
-    """One all-day event; its UID is the date's own, so that adding it again changes it instead of adding another."""
-    from icalendar import Alarm, Calendar, Event  # noqa: PLC0415  850 ms that only this file pays
+def calendar_of(rows: Iterable[Row[Any]], portal_url: str) -> bytes:
+    """An all-day event each; its UID is the date's own, so that adding it again changes it and adds none."""
+    from icalendar import Calendar  # noqa: PLC0415  850 ms that only calendars pay
+
+    calendar = Calendar()
+    calendar.add("prodid", "-//Nolapse//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    for row in rows:
+        calendar.add_component(_event(row, portal_url))
+    written: bytes = calendar.to_ical()
+    return written
+
+
+def _event(row: Row[Any], portal_url: str) -> "Event":
+    from icalendar import Alarm, Event  # noqa: PLC0415  the same
 
     named = wording.credential(row.license_type)
     whose = "" if row.is_holder else f"{row.holder_name}: "
@@ -35,10 +52,4 @@ def calendar_file(row: Row[Any], portal_url: str) -> bytes:
     event.add("url", portal_url)
     event.add("transp", "TRANSPARENT")
     event.add_component(alarm)
-    calendar = Calendar()
-    calendar.add("prodid", "-//Nolapse//EN")
-    calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
-    calendar.add_component(event)
-    written: bytes = calendar.to_ical()
-    return written
+    return event

@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 from nolapse.api.app import Rules, create_app
 from nolapse.api.identity import READ, WRITE, Verifier
 from nolapse.api.pace import Pace
+from nolapse.api.uploads import Uploads
 from nolapse.domain.links import Links
 
 VERSION = "1"
@@ -26,8 +27,9 @@ def document() -> str:
         Links(base="https://nolapse.example", keys=_nothing_runs, lasting=timedelta(0)),
         _nothing_runs,
         keys=_nothing_runs,
-        rules=Rules(Verifier("", [], "https://nolapse.example"), Pace(1, 1), [], _nothing_runs),
+        rules=Rules(Verifier("", [], "https://nolapse.example"), Pace(1, 1), [], _nothing_runs, 1),
         portal_url="",
+        uploads=Uploads(_nothing_runs, ""),
         count=_nothing_runs,
         log=_nothing_runs,
     ).app
@@ -54,7 +56,7 @@ def _complete(method: str, operation: dict[str, Any], schemas: Mapping[str, Any]
     name = operation["operationId"]
     if name.startswith("list_"):
         properties = schemas[name.removeprefix("list_").title().replace("_", "")]["properties"]
-        for parameter in parameters:
+        for parameter in (each for each in parameters if each["in"] == "query"):
             parameter["schema"] = _not_null(properties[parameter["name"]])
     if method in {"put", "patch", "delete"}:
         parameters.append(_header("If-Match", "the ETag that was last read, or *", required=True))

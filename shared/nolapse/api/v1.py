@@ -5,24 +5,29 @@ return a model; refusals are ApiErrors. Tags, repeats and pages are seen to here
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
-from sqlalchemy import Connection, Engine, Result, Row
+from sqlalchemy import Connection, Engine, Result, Row, text
 
-from nolapse.api.errors import ErrorBody, NotFound
+from nolapse.api.errors import ErrorBody, Forbidden, NotFound
 from nolapse.api.etags import etag
 from nolapse.api.idempotency import HEADER, Answer, Repeatable
 from nolapse.api.identity import Principal
+from nolapse.api.uploads import Uploads
+from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
 from nolapse.planning.plan import Bounds
 from nolapse.storage.engine import tenant_transaction
 from nolapse.storage.statements import statement
 
 JSON = "application/json"
+IS_OPERATOR = text("SELECT is_operator FROM visible_tenants WHERE tenant_id = :tenant_id")
 # Of every answer that is no success, in the OpenAPI document.
 REFUSALS: Mapping[int, str] = {
     400: "It can't be read",
@@ -42,6 +47,19 @@ OF_READS = (400, 401, 403, 404, 422, 429, 503)
 OF_WRITES = tuple(REFUSALS)
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What some routes name that is no row: where people correct their dates, links, and registers.
+
+    `per_tenant_minute`: messages that leave for one tenant.
+    """
+
+    portal_url: str
+    links: Links
+    uploads: Uploads
+    per_tenant_minute: int
+
+
 class V1:
     def __init__(
         self,
@@ -49,11 +67,13 @@ class V1:
         engine: Engine,
         keys: Callable[[], KeyRing],
         limits: Callable[[datetime], Bounds],
+        outside: Outside,
     ) -> None:
         self._app = app
         self._engine = engine
         self._keys = keys
         self._limits = limits
+        self.outside = outside
         # Constraint -> (field, what to say, whether another record stands in the way).
         self.constraints: dict[str, tuple[str, str, bool]] = {}
 
@@ -85,9 +105,14 @@ class V1:
     def if_match(self) -> str | None:
         return self._app.current_event.headers.get("if-match")
 
-    def audit(self, action: str, subject: str, changed: Sequence[str] = ()) -> None:
-        """Last in a transaction, so that the log's lock is held for a moment only. `changed`: names, no values."""
-        self._audit(action, [subject], [", ".join(changed) or None])
+    def audit(
+        self, action: str, subject: str, changed: Sequence[str] = (), *, of: UUID | None = None
+    ) -> None:
+        """Last in a transaction, so that the log's lock is held for a moment only. `changed`: names, no values.
+
+        `of`: the tenant that the transaction acts for, where it is not the caller's own.
+        """
+        self._audit(action, [subject], [", ".join(changed) or None], of)
 
     def audit_all(self, entries: Sequence[tuple[str, str]]) -> None:
         """(action, subject) of many records."""
@@ -95,11 +120,13 @@ class V1:
             subjects = [subject for its, subject in entries if its == action]
             self._audit(action, subjects, [None] * len(subjects))
 
-    def _audit(self, action: str, subjects: Sequence[str], reasons: Sequence[str | None]) -> None:
+    def _audit(
+        self, action: str, subjects: Sequence[str], reasons: Sequence[str | None], of: UUID | None = None
+    ) -> None:
         self.connection.execute(
             statement("audit_by_hand"),
             {
-                "tenants": [self.principal.tenant_id] * len(subjects),
+                "tenants": [of or self.principal.tenant_id] * len(subjects),
                 "now": self.now,
                 "action": action,
                 "subjects": list(subjects),
@@ -113,6 +140,12 @@ class V1:
         if row is None:
             raise NotFound(what)
         return row
+
+    def require_operator(self) -> None:
+        """Raises Forbidden where the caller's tenant is not the one that runs the platform."""
+        own = {"tenant_id": self.principal.tenant_id}
+        if not self.connection.scalar(IS_OPERATOR, own):
+            raise Forbidden("OPERATOR", "this is for the Admins of who runs the platform")
 
     # ---- routes
     def route(self, method: str, rule: str, *, status: HTTPStatus = HTTPStatus.OK) -> Callable[[Any], Any]:

@@ -26,13 +26,14 @@ BATCH = 500
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to look for. `since`: windows that closed before it are too old; `reason`: how the reason begins, where the
-    human takes it on themselves to try again what would not be retried by itself.
+    human takes it on themselves to try again what would not be retried by itself; `keys`: of these alone.
     """
 
     since: datetime
     tenant: str | None = None
     event: str | None = None
     reason: str | None = None
+    keys: Sequence[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def find_unsent(connection: Connection, wanted: Wanted, *, now: datetime) -> lis
             "tenant": wanted.tenant,
             "event": wanted.event,
             "reason": wanted.reason,
+            "keys": None if wanted.keys is None else list(wanted.keys),
             "retriable": RETRIABLE,
             "now": now,
             "limit": MOST,
@@ -76,13 +78,14 @@ def send_again(
         pace.take(len(batch))
         # A transaction each: the audit log's lock is held to its end, and scan wants it too.
         with transaction(engine, who) as connection:
-            rows = connection.execute(
-                statement("send_again"),
-                {
-                    "keys": [row.key for row in batch],
-                    "times": [row.scheduled_at for row in batch],
-                    "now": now,
-                },
-            )
-            counts.update(row.status for row in rows)
+            counts.update(wait_again(connection, batch, now=now))
     return counts
+
+
+def wait_again(connection: Connection, unsent: Sequence[Unsent], *, now: datetime) -> Counter[str]:
+    """In the caller's transaction, as its actor: few enough of them not to hold the audit log's lock for long."""
+    rows = connection.execute(
+        statement("send_again"),
+        {"keys": [row.key for row in unsent], "times": [row.scheduled_at for row in unsent], "now": now},
+    )
+    return Counter(row.status for row in rows)

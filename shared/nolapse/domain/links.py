@@ -1,6 +1,6 @@
 """Links in messages: what each one says, sealed for one purpose, and until when.
 
-A link names rows, never a person: who holds the message may act on that one notification.
+A link in a message names a notification, never a person: who holds it may act on that one. A calendar's names a person.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from nolapse.domain.seals import KeyRing
 
 ACKNOWLEDGE = "acknowledge"
 CALENDAR = "calendar"
+FEED = "feed"
 UNSUBSCRIBE = "unsubscribe"
 
 
@@ -35,6 +36,15 @@ class NotificationLink:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonLink:
+    """Names a person's dates: good until it is revoked."""
+
+    tenant_id: UUID
+    clinician_id: UUID
+    issued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Links:
     """`base`: where the API answers. `keys` is asked for when a link is made or opened, and not before."""
 
@@ -47,6 +57,21 @@ class Links:
 
     def unsubscribe(self, link: NotificationLink) -> str:
         return f"{self.base}/u/{self.seal(UNSUBSCRIBE, link)}"
+
+    def feed(self, link: PersonLink) -> str:
+        claims = {
+            "person": link.clinician_id.hex,
+            "tenant": link.tenant_id.hex,
+            "issued": int(link.issued_at.timestamp()),
+        }
+        return (
+            f"{self.base}/clinicians/{link.clinician_id}/calendar.ics?token={self.keys().seal(FEED, claims)}"
+        )
+
+    def open_person(self, purpose: str, sealed: str, now: datetime) -> PersonLink:
+        """Raises BrokenSeal."""
+        claims = self.keys().open(purpose, sealed, now=now)
+        return PersonLink(UUID(claims["tenant"]), UUID(claims["person"]), _instant(claims["issued"]))
 
     def seal(self, purpose: str, link: NotificationLink) -> str:
         claims = {

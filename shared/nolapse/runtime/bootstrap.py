@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from botocore.config import Config
 from sqlalchemy import Engine
 
 from nolapse.delivery.catch_up import LatePolicy
@@ -107,7 +108,8 @@ class Runtime:
 
     @cached_property
     def s3(self) -> "S3Client":
-        return boto3.client("s3")
+        # Version 4: links signed by an older one are refused in newer regions, and where objects are encrypted by KMS.
+        return boto3.client("s3", config=Config(signature_version="s3v4"))
 
     @cached_property
     def outlets(self) -> "Outlets":

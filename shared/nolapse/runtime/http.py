@@ -8,6 +8,7 @@ from nolapse.api.app import Rules, create_app
 from nolapse.api.front import Front
 from nolapse.api.identity import Verifier
 from nolapse.api.pace import Pace
+from nolapse.api.uploads import Uploads
 from nolapse.planning.plan import Bounds, bounds
 from nolapse.runtime.observability import logger, publish
 
@@ -33,8 +34,10 @@ def make_api(runtime: "Runtime") -> Front:
             pace=Pace(settings.api_per_minute, settings.api_per_tenant_minute),
             origins=settings.cors_origins.split(",") if settings.cors_origins else [],
             limits=limits,
+            per_tenant_minute=settings.per_tenant_minute,
         ),
         portal_url=str(settings.portal_url),
+        uploads=Uploads(lambda: runtime.s3, settings.imports_bucket),
         count=partial(publish, "api"),
         log=lambda event, fields: logger().info(event, extra=dict(fields)),
     )

@@ -1,5 +1,6 @@
 """Registers into the base and onto the schedule: what the command line and the S3 function share."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -8,10 +9,12 @@ from sqlalchemy import Connection, Engine
 
 from nolapse.domain.errors import NolapseError
 from nolapse.planning.importing.load import import_records
-from nolapse.planning.importing.progress import OnProgress, silent
+from nolapse.planning.importing.progress import OnProgress, Progress, silent
 from nolapse.planning.importing.report import ImportReport
 from nolapse.planning.importing.survey import Survey
 from nolapse.planning.plan import bounds, plan
+from nolapse.storage.engine import transaction
+from nolapse.storage.statements import statement
 
 
 class RegisterRefused(NolapseError):
@@ -34,6 +37,7 @@ def import_register(
     horizon_months: int,
     lookback_days: int,
     on_progress: OnProgress = silent,
+    import_id: UUID | None = None,
 ) -> ImportReport:
     """Import a surveyed register and plan what it calls for, in one transaction. Raises ImportRefused."""
     limits = bounds(now, horizon_months=horizon_months, lookback_days=lookback_days)
@@ -50,4 +54,24 @@ def import_register(
         actor=actor,
         replan=replan,
         on_progress=on_progress,
+        import_id=import_id,
     )
+
+
+def telling(engine: Engine, import_id: UUID | None, actor: str) -> OnProgress:
+    """Progress into the job's row, in transactions of its own: the import's shows nothing before it is done."""
+
+    def tell(progress: Progress) -> None:
+        with transaction(engine, actor) as connection:
+            connection.execute(
+                statement("import_progress"),
+                {"import_id": import_id, "progress": json.dumps(progress._asdict())},
+            )
+
+    return tell if import_id else silent
+
+
+def refuse(engine: Engine, import_id: UUID, kind: str, *, actor: str, now: datetime) -> None:
+    """The job of a register that could not be read at all."""
+    with transaction(engine, actor) as connection:
+        connection.execute(statement("import_refuse"), {"import_id": import_id, "failure": kind, "now": now})

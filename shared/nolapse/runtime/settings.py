@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     # Requests of one caller, and of a whole tenant.
     api_per_minute: PositiveInt
     api_per_tenant_minute: PositiveInt
+    # Where the API lets registers be uploaded to.
+    imports_bucket: str = Field(min_length=1)
 
     @property
     def email_order(self) -> Sequence[str]:

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import boto3
 import pytest
+from sqlalchemy import event, text
 
 from local.clock import VirtualClock
 from local.http import Request, from_answer, to_event
@@ -18,6 +21,7 @@ from nolapse.api.app import Rules, create_app
 from nolapse.api.front import Front
 from nolapse.api.identity import Role, Verifier
 from nolapse.api.pace import Pace
+from nolapse.api.uploads import Uploads
 from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
 from nolapse.planning.plan import bounds
@@ -47,6 +51,7 @@ class Api:
     issuer: Issuer
     clock: VirtualClock
     front: Front
+    s3: Any
     log: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     def token(self, tenant: UUID, role: Role = Role.CLINIC, **claims: Any) -> str:
@@ -74,6 +79,7 @@ class Api:
 def api(register: Register, tmp_path: Path) -> Iterator[Api]:
     clock, issuer = VirtualClock(NOW), Issuer(tmp_path / "issuer")
     log: list[tuple[str, Mapping[str, Any]]] = []
+    made: list[Api] = []
     with IssuerDouble(issuer, clock.now) as double:
         front = create_app(
             register.database.api,
@@ -85,12 +91,80 @@ def api(register: Register, tmp_path: Path) -> Iterator[Api]:
                 pace=Pace(600, 6000),
                 origins=[ORIGIN],
                 limits=lambda now: bounds(now, horizon_months=13, lookback_days=14),
+                per_tenant_minute=100,
             ),
             portal_url="https://portal.test",
+            uploads=Uploads(lambda: made[0].s3, "registers"),
             count=lambda _counts: None,
             log=lambda event, fields: log.append((event, fields)),
         )
-        yield Api(register, issuer, clock, front, log)
+        made.append(Api(register, issuer, clock, front, nowhere(), log))
+        yield made[0]
+
+
+def nowhere() -> Any:
+    """Signs links, and reaches nothing."""
+    return boto3.client(
+        "s3", region_name="us-east-1", aws_access_key_id="nobody", aws_secret_access_key="nothing"
+    )
+
+
+def drafted(api: Api, tenant: UUID) -> UUID:
+    """A tenant's own policy with a version in force and a draft."""
+    register, now = api.register, api.clock.now()
+    with register.database.owner.begin() as connection:
+        own: UUID = connection.scalar(
+            text(
+                "INSERT INTO renewal_policies (tenant_id, occasion, license_type, name)"
+                " VALUES (:tenant, 'LICENSE_EXPIRY', 'RN', 'ours') RETURNING policy_id"
+            ),
+            {"tenant": tenant},
+        )
+        for version, status, days in ((1, "ACTIVE", -90), (2, "DRAFT", -60)):
+            step = {"event": "PRIMARY", "days": days, "template": "primary", "channels": ["EMAIL"]}
+            connection.execute(
+                text(
+                    "INSERT INTO policy_version (policy_id, version, tenant_id, status, steps, created_at)"
+                    " VALUES (:own, :version, :tenant, :status, CAST(:steps AS jsonb), :now)"
+                ),
+                {
+                    "own": own, "version": version, "tenant": tenant, "status": status, "now": now,
+                    "steps": json.dumps([{**step, "recipients": ["HOLDER"], "perishable": False, "unless": None}]),
+                },
+            )  # fmt: skip
+    return own
+
+
+def through(api: Api, key: str, *steps: str, reason: str = "the provider cannot be asked") -> None:
+    """A notification from state to state, as the functions would take it."""
+    for status in steps:
+        api.register.execute(
+            "UPDATE notification_schedule SET status = :status, reason = :reason, claimed_at = :now,"
+            " next_attempt_at = NULL, send_by = NULL, updated_at = :now WHERE idempotency_key = decode(:key, 'hex')",
+            status=status,
+            reason=reason,
+            now=api.clock.now(),
+            key=key,
+        )
+
+
+@contextmanager
+def counted(api: Api) -> Iterator[list[str]]:
+    """The statements that requests make meanwhile."""
+    made: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        made.append(sql)
+
+    engine = api.register.database.api
+    event.listen(engine, "before_cursor_execute", note)
+    yield made
+    event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def admin(api: Api, tenant: UUID) -> str:
+    return api.token(tenant, Role.ADMIN)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from nolapse.api.acknowledge import record
 from nolapse.api.app import Rules, create_app
 from nolapse.api.identity import Verifier
 from nolapse.api.pace import Pace
+from nolapse.api.uploads import Uploads
 from nolapse.domain.answers import Answer
 from nolapse.domain.links import ACKNOWLEDGE, CALENDAR, NotificationLink
 from nolapse.runtime.bootstrap import runtime
@@ -72,9 +73,10 @@ class Site:
             made.links,
             self.delivery.clock.now,
             keys=lambda: made.key_ring,
-            rules=Rules(Verifier("", [], "https://issuer.test"), Pace(1, 1), [], unplanned),
+            rules=Rules(Verifier("", [], "https://issuer.test"), Pace(1, 1), [], unplanned, 100),
             log=lambda _event, _fields: None,
             portal_url="https://portal.test/",
+            uploads=Uploads(lambda: made.s3, "registers"),
             count=self.counted.update,
         )
         return app.resolve(event, None)

@@ -17,8 +17,8 @@ from nolapse.storage.statements import statement
 
 
 class Job:
-    def __init__(self, now: datetime) -> None:
-        self.import_id: UUID = uuid4()
+    def __init__(self, now: datetime, import_id: UUID | None = None) -> None:
+        self.import_id: UUID = import_id or uuid4()
         self._started_at = now
         self._stopwatch = time.monotonic()
 
@@ -55,10 +55,16 @@ class Job:
 
 @contextmanager
 def recorded(
-    engine: Engine, survey: Survey, *, tenant_id: UUID | None, now: datetime, actor: str
+    engine: Engine,
+    survey: Survey,
+    *,
+    tenant_id: UUID | None,
+    now: datetime,
+    actor: str,
+    import_id: UUID | None = None,
 ) -> Iterator[Job]:
     """A job that is recorded as failed when the body raises; the body itself says that it is done."""
-    job = Job(now)
+    job = Job(now, import_id)
     with transaction(engine, actor) as connection:
         job.begin(connection, survey, tenant_id)
     try:

@@ -47,14 +47,18 @@ def import_records(
     actor: str,
     replan: Replan,
     on_progress: OnProgress = silent,
+    import_id: UUID | None = None,
 ) -> ImportReport:
-    """`tenant` is the slug or id of all rows' tenant; None where a column names it. Raises ImportRefused."""
+    """`tenant` is the slug or id of all rows' tenant; None where a column names it. Raises ImportRefused.
+
+    `import_id` is the job's where one waits for the register.
+    """
     with transaction(engine, actor) as connection:
         tenants = _tenants(connection)
     tenant_id = _tenant_id(tenant, survey, tenants)
     interpreter = Interpreter(survey.mapping, survey.date_order, tenants, tenant_id)
     with (
-        recorded(engine, survey, tenant_id=tenant_id, now=now, actor=actor) as job,
+        recorded(engine, survey, tenant_id=tenant_id, now=now, actor=actor, import_id=import_id) as job,
         transaction(engine, actor) as connection,
         RejectsFile(rejects) as rejected,
     ):

@@ -12,6 +12,7 @@ WHERE schedule.status IN ('DEFERRED', 'BOUNCED', 'SUPPRESSED')
   AND CASE WHEN CAST(:reason AS text) IS NULL THEN reason ~ :retriable ELSE starts_with(reason, :reason) END
   AND (CAST(:tenant AS text) IS NULL OR slug = :tenant)
   AND (CAST(:event AS text) IS NULL OR event = :event)
+  AND (CAST(:keys AS bytea[]) IS NULL OR schedule.idempotency_key = ANY (CAST(:keys AS bytea[])))
   AND NOT EXISTS (
     SELECT FROM notification_outbox AS attempt
     WHERE attempt.idempotency_key = schedule.idempotency_key

@@ -1,0 +1,3 @@
+-- Walks the primary key.
+UPDATE tenants SET name = :name, timezone = :timezone, contact_email = :contact_email, updated_at = :now
+WHERE tenant_id = :tenant_id

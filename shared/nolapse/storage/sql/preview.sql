@@ -1,0 +1,2 @@
+-- One notification as its message would be now, in whatever state it is. Walks the primary key of every partition.
+-- include message_facts
