@@ -12,6 +12,7 @@ from nolapse.api.app import Rules, create_app
 from nolapse.api.identity import READ, WRITE, Verifier
 from nolapse.api.pace import Pace
 from nolapse.domain.links import Links
+from nolapse.storage.meter import Meter
 
 VERSION = "1"
 ABOUT = """\
@@ -30,6 +31,8 @@ def document() -> str:
         portal_url="",
         count=_nothing_runs,
         log=_nothing_runs,
+        meter=Meter(),
+        depths=_nothing_runs,
     ).app
     scheme = HTTPBearer(bearerFormat="JWT", description=f"Scopes: {READ}, {WRITE}")
     schema = app.get_openapi_schema(
@@ -37,9 +40,9 @@ def document() -> str:
     )
     described = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))
     schemas = described["components"]["schemas"]
-    for path, operations in described["paths"].items():
+    for operations in described["paths"].values():
         for method, operation in operations.items():
-            if path.startswith("/v1/"):
+            if "security" in operation:
                 _complete(method, operation, schemas)
     # Powertools' own errors, which front.py says in ErrorBody's words.
     for name in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):

@@ -16,9 +16,18 @@ if TYPE_CHECKING:
 
 
 def scan(
-    engine: Engine, queue: NotificationQueue, flags: "Flags", *, now: datetime, limit: int
+    engine: Engine,
+    queue: NotificationQueue,
+    flags: "Flags",
+    *,
+    now: datetime,
+    limit: int,
+    correlation_id: str,
 ) -> Counter[str]:
-    """Queue what is due, never more than `limit` messages ahead of the senders, less what a flag holds back."""
+    """Queue what is due, never more than `limit` messages ahead of the senders, less what a flag holds back.
+
+    `correlation_id` goes with each message into its dispatcher's logs.
+    """
     room = max(0, limit - queue.depth())
     counts = Counter(claimed=0, refused=0, room=room, circuits_open=_circuits_open(engine))
     if room:
@@ -34,7 +43,8 @@ def scan(
             )
         counts["claimed"], counts["held_back"] = len(rows), len(held)
         stays = {each.candidate.key for each in held}
-        counts["refused"] = queue.send([claim for claim in claims if claim.idempotency_key not in stays])
+        going = [claim for claim in claims if claim.idempotency_key not in stays]
+        counts["refused"] = queue.send(going, correlation_id)
     return counts
 
 

@@ -37,4 +37,6 @@ def make_api(runtime: "Runtime") -> Front:
         portal_url=str(settings.portal_url),
         count=partial(publish, "api"),
         log=lambda event, fields: logger().info(event, extra=dict(fields)),
+        meter=runtime.meter,
+        depths=runtime.depths,
     )

@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     # Requests of one caller, and of a whole tenant.
     api_per_minute: PositiveInt
     api_per_tenant_minute: PositiveInt
+    # A statement that takes longer is logged by its name.
+    slow_query_ms: PositiveInt
 
     @property
     def email_order(self) -> Sequence[str]:

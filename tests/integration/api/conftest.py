@@ -18,14 +18,17 @@ from nolapse.api.app import Rules, create_app
 from nolapse.api.front import Front
 from nolapse.api.identity import Role, Verifier
 from nolapse.api.pace import Pace
+from nolapse.delivery.depths import Depth
 from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
 from nolapse.planning.plan import bounds
+from nolapse.storage.meter import Meter, watch
 from tests.integration.conftest import NOW, Register, register
 
 __all__ = ["register"]
 
 KEYS = KeyRing({"local": "one machine, no cloud, no secret"}, "local")
+SLOW_SECONDS = 0.5
 ORIGIN = "https://desk.clinic.test"
 ROUTE = Route("ApiFunction", "ANY", "/{proxy+}")
 
@@ -74,6 +77,13 @@ class Api:
 def api(register: Register, tmp_path: Path) -> Iterator[Api]:
     clock, issuer = VirtualClock(NOW), Issuer(tmp_path / "issuer")
     log: list[tuple[str, Mapping[str, Any]]] = []
+    meter = Meter()
+    watch(
+        register.database.api,
+        meter,
+        lambda name, seconds: log.append(("db.slow", {"statement": name, "seconds": seconds})),
+        slow_seconds=SLOW_SECONDS,
+    )
     with IssuerDouble(issuer, clock.now) as double:
         front = create_app(
             register.database.api,
@@ -89,6 +99,8 @@ def api(register: Register, tmp_path: Path) -> Iterator[Api]:
             portal_url="https://portal.test",
             count=lambda _counts: None,
             log=lambda event, fields: log.append((event, fields)),
+            meter=meter,
+            depths=lambda: [Depth(queue="email", visible=3, in_flight=2, delayed=1)],
         )
         yield Api(register, issuer, clock, front, log)
 
