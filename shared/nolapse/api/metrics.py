@@ -8,12 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from sqlalchemy import Engine
 
 from nolapse.api.health import FUNCTIONS, Watched, pool
@@ -21,6 +18,9 @@ from nolapse.api.v1 import JSON, OF_READS, responses
 from nolapse.delivery.depths import Depth
 from nolapse.storage.meter import BOUNDS, DELIVERY, LATENESS, QUERY, REQUEST
 from nolapse.storage.statements import statement
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 # Entries of the audit log that one scrape counts at most; the next goes on.
 MOST_ENTRIES = 100_000
@@ -63,6 +63,9 @@ def add_routes(app: APIGatewayHttpResolver, watched: Watched) -> None:
         **described,
     )
     def as_text() -> Response[str]:
+        from prometheus_client import CollectorRegistry  # noqa: PLC0415  only a scrape pays
+        from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: PLC0415  the same
+
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Collected(list(collect(watched))))
         return Response(HTTPStatus.OK, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry).decode())
@@ -91,15 +94,17 @@ def add_routes(app: APIGatewayHttpResolver, watched: Watched) -> None:
 class _Collected:
     """A registry's collector of what was already collected."""
 
-    def __init__(self, families: list[Metric]) -> None:
+    def __init__(self, families: "list[Metric]") -> None:
         self._families = families
 
-    def collect(self) -> list[Metric]:
+    def collect(self) -> "list[Metric]":
         return self._families
 
 
-def collect(watched: Watched) -> Iterator[Metric]:
+def collect(watched: Watched) -> "Iterator[Metric]":
     """Raises QueueUnreachable, DBAPIError."""
+    from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily  # noqa: PLC0415  only a scrape pays
+
     totals, state = _read(watched.engine)
     yield from _queues(watched.depths())
     for name, (says, labels) in COUNTERS.items():
@@ -137,6 +142,8 @@ def _read(engine: Engine) -> tuple[Totals, Any]:
     labels = {name: names for name, (_, names) in {**COUNTERS, **HISTOGRAMS}.items()}
     totals: dict[str, dict[tuple[str, ...], tuple[list[int], float]]] = {}
     for row in rows:
+        if row.metric not in labels:
+            continue  # of a version of the code that is not this one
         series = totals.setdefault(row.metric, {})
         values = tuple(row.labels[name] for name in labels[row.metric])
         buckets, total = series.get(values, ([0] * len(row.buckets), 0.0))
@@ -147,7 +154,9 @@ def _read(engine: Engine) -> tuple[Totals, Any]:
     return totals, state
 
 
-def _queues(found: Sequence[Depth]) -> Iterator[Metric]:
+def _queues(found: Sequence[Depth]) -> "Iterator[Metric]":
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  only a scrape pays
+
     for name, (says, number) in QUEUES.items():
         gauge = GaugeMetricFamily(name, says, labels=["queue"])
         for depth in found:
@@ -155,7 +164,9 @@ def _queues(found: Sequence[Depth]) -> Iterator[Metric]:
         yield gauge
 
 
-def _state(state: Any) -> Iterator[Metric]:
+def _state(state: Any) -> "Iterator[Metric]":
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  only a scrape pays
+
     circuits = GaugeMetricFamily("circuit_breaker_state", "0 closed, 1 half-open, 2 open", labels=["service"])
     for circuit in state.circuits:
         circuits.add_metric([circuit["service"]], STATES[circuit["state"]])
@@ -175,7 +186,9 @@ def _state(state: Any) -> Iterator[Metric]:
     yield drift
 
 
-def _connections(state: Any, engine: Engine) -> Iterator[Metric]:
+def _connections(state: Any, engine: Engine) -> "Iterator[Metric]":
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  only a scrape pays
+
     opened = GaugeMetricFamily("db_connections_open", "Of all instances, by role", labels=["role"])
     for role, number in state.connections.items():
         opened.add_metric([role], number)

@@ -10,8 +10,6 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from botocore.config import Config
 from sqlalchemy import Engine
 
-from nolapse.delivery.catch_up import LatePolicy
-from nolapse.delivery.dead_letters import DeadLetterQueue
 from nolapse.delivery.queue import NotificationQueue
 from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
@@ -28,7 +26,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from nolapse.api.front import Front
+    from nolapse.delivery.catch_up import LatePolicy
     from nolapse.delivery.compose import Sender
+    from nolapse.delivery.dead_letters import DeadLetterQueue
     from nolapse.delivery.depths import Depth
     from nolapse.delivery.dispatch import DispatchRules
     from nolapse.delivery.flags import Flags
@@ -104,6 +104,8 @@ class Runtime:
 
     @cached_property
     def dead_letter_queues(self) -> "list[DeadLetterQueue]":
+        from nolapse.delivery.dead_letters import DeadLetterQueue  # noqa: PLC0415  only operations pays
+
         client, urls = boto3.client("sqs"), self.settings.dead_letter_queue_urls.split(",")
         return [DeadLetterQueue(client, url, self.key_ring) for url in urls]
 
@@ -175,7 +177,9 @@ class Runtime:
         )
 
     @cached_property
-    def late_policy(self) -> LatePolicy:
+    def late_policy(self) -> "LatePolicy":
+        from nolapse.delivery.catch_up import LatePolicy  # noqa: PLC0415  only catch_up pays
+
         return LatePolicy(
             lookback=timedelta(days=self.settings.lookback_days),
             spacing=timedelta(hours=self.settings.late_spacing_hours),

@@ -118,7 +118,7 @@ class TestMessages:
 
     def move(self, api: Api, status: str) -> None:
         api.register.execute(
-            "UPDATE notification_schedule SET status = :status,"
+            "UPDATE notification_schedule SET status = :status, late = late OR :status = 'LATE_PENDING',"
             " claimed_at = CASE WHEN :status = 'LATE_PENDING' THEN NULL ELSE CAST(:now AS timestamptz) END"
             " WHERE event = 'SECONDARY'",
             status=status,
