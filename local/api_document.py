@@ -33,8 +33,9 @@ def page(described: Mapping[str, Any]) -> str:
     for (method, route), roles in ROUTES.items():
         if roles is ANYBODY:
             continue
-        if route.split("/")[2] != resource:
-            resource = route.split("/")[2]
+        (tag,) = described["paths"][route.replace("<", "{").replace(">", "}")][method.lower()]["tags"]
+        if tag != resource:
+            resource = tag
             lines += ["", f"## {resource.capitalize()}"]
         path = route.replace("<", "{").replace(">", "}")
         lines += _section(method, path, described["paths"][path][method.lower()], described)

@@ -44,6 +44,7 @@ def import_object(made: Runtime, record: dict[str, Any]) -> dict[str, Any]:
     totals = {"read": report.rows.read, "imported": report.imported, "folded": report.folded,
               "rejected": report.rows.rejected}  # fmt: skip
     logger().info("import.finished", import_id=str(report.import_id), counts=totals)
+    made.meter.flush(made.engine)
     publish("import_records", totals)
     return {"import_id": str(report.import_id), **totals}
 

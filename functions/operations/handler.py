@@ -14,4 +14,6 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     if event.get("describe"):
         return {"markdown": DESCRIPTION}
     made = runtime()
-    return html(operate(made, event, now=made.clock.now()), endpoint=context.invoked_function_arn)
+    tables = operate(made, event, now=made.clock.now())
+    made.meter.flush(made.engine)
+    return html(tables, endpoint=context.invoked_function_arn)

@@ -29,5 +29,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     late_since = now - timedelta(days=made.settings.lookback_days)
     counts = take_receipts(made.engine, receipts, now=now, late_since=late_since)
     logger().info("webhook.taken", vendor=vendor, counts=dict(counts))
+    made.meter.flush(made.engine)
     publish("provider_webhooks", counts)
     return {"statusCode": HTTPStatus.OK}

@@ -5,6 +5,7 @@ from typing import Any
 
 from nolapse.delivery.scan import scan
 from nolapse.runtime.bootstrap import Runtime
+from nolapse.runtime.observability import correlation_id
 from nolapse.runtime.runs import Counts, recorded
 
 
@@ -14,4 +15,11 @@ def handler(event: dict[str, Any], context: Any) -> Counts:
 
 def run(runtime: Runtime, now: datetime) -> Counts:
     limit = runtime.settings.scan_limit
-    return scan(runtime.engine, runtime.email_queue, runtime.flags, now=now, limit=limit)
+    return scan(
+        runtime.engine,
+        runtime.email_queue,
+        runtime.flags,
+        now=now,
+        limit=limit,
+        correlation_id=correlation_id(),
+    )

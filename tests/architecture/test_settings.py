@@ -75,6 +75,7 @@ COMPLETE = {
     "CORS_ORIGINS": "",
     "API_PER_MINUTE": "600",
     "API_PER_TENANT_MINUTE": "6000",
+    "SLOW_QUERY_MS": "500",
 }
 
 

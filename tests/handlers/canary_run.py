@@ -8,7 +8,7 @@ import logging
 import sys
 import traceback
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,19 @@ import boto3
 
 from local.clock import VirtualClock
 from local.doubles import faults
+from local.http import Request, to_event
+from local.issuer import Issuer
 from local.lambda_runtime import FunctionError
 from local.postgres import Postgres
 from local.stack import RunningStack, running
+from local.template import Route
+from nolapse.api.identity import Role
 from nolapse.runtime.bootstrap import runtime
 from tests.handlers.conftest import load
 from tests.handlers.test_logs import CANARIES, CONFIDENTIAL, REGISTER
 from tests.integration.delivery.conftest import EXPIRES, OPENS
+
+ROUTE = Route("ApiFunction", "ANY", "/{proxy+}")
 
 
 def main(socket: str, database: str, mail: str) -> None:
@@ -45,6 +51,7 @@ def main(socket: str, database: str, mail: str) -> None:
             clock.move_to(OPENS + timedelta(hours=hours))
             invoke(stack, "CatchUpFunction", {})
         invoke(stack, "ApiFunction", load("api_health"))
+        requests(stack, socket, database, Path(mail).parent)
         database_errors(stack, socket, database)
 
 
@@ -69,6 +76,41 @@ def receipts(stack: RunningStack, clock: VirtualClock) -> None:
             sys.stdout.write(f"{each.path} {stack.receipts.tell(each)}\n")
     stop = webhooks.twilio.answer("+12125550142", "STOP", "SM" + "a" * 32)
     sys.stdout.write(f"{stop.path} {stack.receipts.tell(stop)}\n")
+
+
+def requests(stack: RunningStack, socket: str, database: str, home: Path) -> None:
+    """Well-formed, refused and failing; what is answered is the caller's, only what is written counts."""
+    owner = Postgres(socket, None).engine(database)
+    with owner.begin() as connection:
+        tenant = connection.exec_driver_sql("SELECT tenant_id FROM tenants LIMIT 1").scalar_one()
+    token = Issuer(home).token(Role.CLINIC, tenant, now=datetime.now(UTC))
+    person = {"external_id": CONFIDENTIAL, "full_name": CONFIDENTIAL, "email": "w.quackenbush@clinic.test"}
+    people, good = "/v1/clinicians", json.dumps(person)
+
+    def ask(method: str, path: str, body: str = "", bearer: str = token) -> None:
+        headers = [("authorization", f"Bearer {bearer}"), ("content-type", "application/json")]
+        answer = stack.functions.invoke(
+            "ApiFunction", to_event(ROUTE, Request(method, path, headers, body.encode(), "127.0.0.1"), {})
+        )
+        sys.stdout.write(f"ApiFunction {method} {answer['statusCode']}\n")
+
+    ask("POST", people, good)
+    ask("POST", people, good)
+    ask("POST", people, json.dumps({**person, "email": CONFIDENTIAL, CONFIDENTIAL: 1}))
+    ask("POST", people, CONFIDENTIAL)
+    ask("GET", people)
+    ask("GET", f"{people}?external_id=Quackenbush&sort=Quackenbush")
+    ask("GET", f"{people}/Quackenbush")
+    ask("GET", "/Quackenbush/5550142")
+    ask("GET", people, bearer=f"{token}Quackenbush")
+    with owner.begin() as connection:
+        connection.exec_driver_sql(
+            "ALTER TABLE clinicians ADD CONSTRAINT damage CHECK (full_name = '') NOT VALID"
+        )
+    ask("POST", people, json.dumps({**person, "external_id": "XQ-774411-9"}))
+    with owner.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE clinicians DROP CONSTRAINT damage")
+    owner.dispose()
 
 
 def malformed(stack: RunningStack) -> None:

@@ -8,15 +8,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from local.lambda_runtime import Functions
+from nolapse.storage.schema import HEAD
 from tests.handlers.conftest import load
 from tests.integration.delivery.conftest import Delivery
 
 
-def health(functions: Functions, event: str = "api_health") -> tuple[int, dict[str, Any], dict[str, str]]:
-    answer = functions.invoke("ApiFunction", load(event))
+def health(
+    functions: Functions, event: str = "api_health", path: str | None = None
+) -> tuple[int, dict[str, Any], dict[str, str]]:
+    given = load(event)
+    answer = functions.invoke("ApiFunction", {**given, "rawPath": path or given["rawPath"]})
     return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
 
 
@@ -36,7 +41,17 @@ def test_all_is_well(delivery: Delivery, event: str) -> None:
 
     assert (status, body) == (
         200,
-        {"status": "ok", "checks": {"database": "ok", "zone_data": "ok", "scan": "ok", "providers": "ok"}},
+        {
+            "status": "ok",
+            "checks": {
+                "database": "ok",
+                "schema": "ok",
+                "queue": "ok",
+                "zone_data": "ok",
+                "scan": "ok",
+                "providers": "ok",
+            },
+        },
     )
     assert "Retry-After" not in headers
 
@@ -95,3 +110,27 @@ def test_a_database_that_comes_back(delivery: Delivery) -> None:
         )
 
     assert health(delivery.running.functions)[0] == 200
+
+
+def test_a_queue_that_is_not_there(delivery: Delivery) -> None:
+    delivery.scan(datetime.now(UTC))
+    url = delivery.running.stack.ref("EmailDlq")
+    boto3.client("sqs").delete_queue(QueueUrl=url)
+
+    status, body, headers = health(delivery.running.functions)
+
+    assert (status, body["checks"]["queue"]) == (503, f"unreachable: {url.rpartition('/')[2]}")
+    assert headers["Retry-After"] == "30"
+
+
+def test_a_schema_that_is_behind(delivery: Delivery) -> None:
+    delivery.scan(datetime.now(UTC))
+    with delivery.register.database.owner.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+
+    status, body, _ = health(delivery.running.functions, path="/health/db")
+
+    assert (status, body["checks"]) == (
+        503,
+        {"database": "ok", "schema": f"at 0001, and this code needs {HEAD}: run `nolapse migrate`"},
+    )

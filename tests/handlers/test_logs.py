@@ -1,5 +1,6 @@
 """No name, address, number or licence in anything that a function writes, however it fails."""
 
+import json
 import re
 import subprocess
 import sys
@@ -48,8 +49,19 @@ def test_no_canary_in_anything_written(register: Register, tmp_path: Path) -> No
         "23514",
         "withheld",
         "permission denied",
+        "ApiFunction POST 201",
+        "ApiFunction POST 409",
+        "ApiFunction POST 422",
+        "ApiFunction POST 400",
+        "ApiFunction GET 401",
+        "ApiFunction POST 500",
+        "api.failed",
     ):
         assert trouble in written
     assert "probed_" in written
     leaks = [line for line in written.splitlines() if re.search("|".join(CANARIES), line)]
     assert leaks == []
+    lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"level"')]
+    runs = {line["run_id"]: line["function"] for line in lines if line["message"] == "run.finished"}
+    dispatched = {line["correlation_id"] for line in lines if line["message"] == "dispatch.finished"}
+    assert {runs[each] for each in dispatched} == {"scan"}

@@ -11,6 +11,9 @@ from tests.integration.conftest import DAILY, NOW, Register, acknowledge, suppre
 
 # By constraint, a change that would make a good row bad in just that way.
 REFUSED = {
+    "metric_total_metric_check": "UPDATE metric_total SET metric = ''",
+    "metric_total_buckets_check": "UPDATE metric_total SET buckets = '{}'",
+    "metric_folded_only_row_check": "UPDATE metric_folded SET only_row = false",
     "tenants_slug_check": "UPDATE tenants SET slug = 'Not A Slug'",
     "tenants_name_check": "UPDATE tenants SET name = ''",
     "tenants_timezone_check": "UPDATE tenants SET timezone = ''",
@@ -195,6 +198,7 @@ def one_of_each(register: Register) -> Register:
         )
     register.execute("INSERT INTO provider_circuit (provider, changed_at) VALUES ('sendgrid', :now)", now=NOW)
     register.execute("INSERT INTO sending_pace VALUES ('channel:EMAIL', :now, 1)", now=NOW)
+    register.execute("INSERT INTO metric_total VALUES ('messages_sent', '{}', 0, '{1}', 0)")
     register.execute("INSERT INTO day_off VALUES ('US', '2027-01-01', '2026-12-31', '2027-01-04')")
     register.execute("INSERT INTO scheduler_heartbeat (function, started_at) VALUES ('scan', :now)", now=NOW)
     return register

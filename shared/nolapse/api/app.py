@@ -16,6 +16,7 @@ from nolapse.api import (
     imports,
     licenses,
     medications,
+    metrics,
     notifications,
     policies,
     policy_decisions,
@@ -28,6 +29,7 @@ from nolapse.api import (
 )
 from nolapse.api.acknowledge import Clock
 from nolapse.api.front import Front, Log, cors
+from nolapse.api.health import Depths, Watched
 from nolapse.api.identity import Verifier
 from nolapse.api.pace import Pace
 from nolapse.api.uploads import Uploads
@@ -35,6 +37,7 @@ from nolapse.api.v1 import V1, Outside
 from nolapse.domain.links import DeadLink, Links
 from nolapse.domain.seals import BrokenSeal, KeyRing
 from nolapse.planning.plan import Bounds
+from nolapse.storage.meter import Meter
 
 RESOURCES = (
     clinicians, users, licenses, medications, notifications, sending, policies, policy_decisions,
@@ -64,13 +67,17 @@ def create_app(
     uploads: Uploads,
     count: Callable[[Mapping[str, int]], None],
     log: Log,
+    meter: Meter,
+    depths: Depths,
 ) -> Front:
-    """`count` publishes what happened as metrics; `log` takes an event's name and its fields."""
+    """`count` publishes what happened as metrics; `log` takes an event's name and its fields; `depths`: see Watched."""
     allowed = cors(rules.origins)
     app = APIGatewayHttpResolver(
         cors=allowed, debug=False, enable_validation=True, response_validation_error_http_code=500
     )
-    health.add_routes(app, engine)
+    watched = Watched(engine, depths)
+    health.add_routes(app, watched)
+    metrics.add_routes(app, watched)
     acknowledge.add_routes(app, engine, links, clock, portal_url=portal_url, count=count)
     calendar_feed.add_feed(app, engine, links, clock, portal_url=portal_url)
     unsubscribe.add_routes(app, engine, links, clock, count=count)
@@ -78,4 +85,4 @@ def create_app(
     v1 = V1(app, engine, keys, rules.limits, Outside(portal_url, links, uploads, rules.per_tenant_minute))
     for resource in RESOURCES:
         resource.add_routes(v1)
-    return Front(app, engine, clock, rules.verifier, rules.pace, v1.constraints, allowed, log)
+    return Front(app, engine, clock, rules.verifier, rules.pace, v1.constraints, allowed, log, meter)

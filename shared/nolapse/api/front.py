@@ -35,13 +35,19 @@ from nolapse.api.identity import Verifier
 from nolapse.api.pace import Pace
 from nolapse.api.permissions import NEVER, Asked, asked, authorize
 from nolapse.api.v1 import JSON
+from nolapse.delivery.depths import QueueUnreachable
 from nolapse.storage.engine import said
+from nolapse.storage.meter import REQUEST, Meter
 
 MOST_BODY_BYTES = 1_000_000
 # API Gateway's own limit (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html).
 MOST_HEADER_BYTES = 10_240
 CORRELATION = "X-Correlation-Id"
 CORRELATION_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+LIVE = "/health/live"
+SLOW_SECONDS = 1.0
+# Labels of metrics: what strangers make up must not become one.
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 DATA_EXCEPTION = "22"
 # lock_not_available, deadlock_detected, serialization_failure: https://www.postgresql.org/docs/18/errcodes-appendix.html
 IN_EACH_OTHERS_WAY = {"55P03", "40P01", "40001"}
@@ -85,6 +91,7 @@ class Front:
     constraints: Mapping[str, tuple[str, str, bool]]
     allowed: CORSConfig | None
     log: Log
+    meter: Meter
 
     def __post_init__(self) -> None:
         self.app.exception_handler(Exception)(self._refused_by_route)
@@ -109,17 +116,25 @@ class Front:
         own = {name.lower() for name in answer["headers"]}
         added = {**SECURITY, **extra, CORRELATION: correlation_id}
         answer["headers"].update({name: value for name, value in added.items() if name.lower() not in own})
-        self.log(
-            "api.request",
-            {
-                "method": http["method"],
-                "route": what.route or "none",
-                "status": answer["statusCode"],
-                "latency_ms": round((time.perf_counter() - began) * 1000),
-                "correlation_id": correlation_id,
-            },
+        self._count(
+            http["method"], what.route, answer["statusCode"], time.perf_counter() - began, correlation_id
         )
         return answer
+
+    def _count(
+        self, method: str, route: str | None, status: int, seconds: float, correlation_id: str
+    ) -> None:
+        fields: dict[str, object] = {"method": method, "route": route or "none", "status": status}
+        labels = {"method": method if method in METHODS else "other", "route": route or "none"}
+        self.meter.observe(REQUEST, seconds, **labels, status_code=str(status))
+        # Liveness asks nothing of the database, nor does what may have failed for want of it: the next flush adds them.
+        if route != LIVE and status != HTTPStatus.SERVICE_UNAVAILABLE:
+            self.meter.flush(self.engine)
+        slow = {"slow": "SLOW"} if seconds > SLOW_SECONDS else {}
+        self.log(
+            "api.request",
+            {**fields, "latency_ms": round(seconds * 1000), "correlation_id": correlation_id, **slow},
+        )
 
     def _admit(self, event: Mapping[str, Any], what: Asked) -> Mapping[str, str]:
         """The headers that say what is left of the caller's pace. Raises ApiError."""
@@ -133,7 +148,7 @@ class Front:
             raise TooLarge("headers", MOST_HEADER_BYTES, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if len(event.get("body") or "") > MOST_BODY_BYTES:
             raise TooLarge("the body", MOST_BODY_BYTES)
-        if not path.startswith("/v1/") or what.method == "OPTIONS":
+        if not (path.startswith("/v1/") or what.is_guarded) or what.method == "OPTIONS":
             return {}
         principal = self.verifier.principal(headers.get("authorization"))
         now = self.clock()
@@ -184,6 +199,8 @@ class Front:
                 return Conflict(field, message) if stands_in_the_way else Unprocessable.of(field, message)
             case DBAPIError():
                 return self._said_by_database(error)
+            case QueueUnreachable():
+                return Unavailable(str(error), 30)
         self._report("api.failed", error)
         return OURS
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from nolapse.api.errors import Unprocessable
 from nolapse.domain.seals import BrokenSeal, KeyRing
+from nolapse.storage.statements import NAME
 
 PURPOSE = "cursor"
 MOST = 200
@@ -51,7 +52,10 @@ class Listing:
     standing: ColumnElement[bool] = field(default_factory=true)
 
     def one(self, key: object) -> Select[Any]:
-        return select(self.table).where(self.standing, self.key == key)
+        return self._named("read", select(self.table).where(self.standing, self.key == key))
+
+    def _named(self, what: str, query: Select[Any]) -> Select[Any]:
+        return query.execution_options(**{NAME: f"{what}_{self.table.name}"})
 
     def page(
         self,
@@ -89,7 +93,7 @@ class Listing:
             here = tuple_(by, self.key)
             query = query.where(here < last if descending else here > last)
         order = [by.desc(), self.key.desc()] if descending else [by, self.key]
-        rows = list(connection.execute(query.order_by(*order).limit(asked.limit + 1)))
+        rows = list(connection.execute(self._named("list", query.order_by(*order).limit(asked.limit + 1))))
         if len(rows) <= asked.limit:
             return rows, None
         rows.pop()

@@ -122,6 +122,7 @@ def add_routes(v1: V1) -> None:
 
 
 def _timeline(v1: V1, subject: Subject, days_ahead: int) -> Timeline:
+    v1.shows(subject.clinician_id)
     until = v1.now + timedelta(days=days_ahead)
     return Timeline(
         entries=timeline(v1.connection, subject, now=v1.now, stored_until=v1.limits.horizon, until=until)

@@ -18,6 +18,10 @@ ROUTES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("GET", "/health"): ANYBODY,
     ("GET", "/health/live"): ANYBODY,
     ("GET", "/health/ready"): ANYBODY,
+    ("GET", "/health/db"): ANYBODY,
+    ("GET", "/health/detailed"): ADMIN,
+    ("GET", "/metrics"): ADMIN,
+    ("GET", "/metrics/json"): ADMIN,
     ("GET", "/r/<token>"): ANYBODY,
     ("POST", "/r/<token>"): ANYBODY,
     ("GET", "/r/<token>/calendar.ics"): ANYBODY,
@@ -105,8 +109,8 @@ class Asked:
     methods: frozenset[str]
 
     @property
-    def is_public(self) -> bool:
-        return self.route is not None and ROUTES[self.method, self.route] is ANYBODY
+    def is_guarded(self) -> bool:
+        return self.route is not None and ROUTES[self.method, self.route] is not ANYBODY
 
 
 def asked(method: str, path: str) -> Asked:

@@ -4,7 +4,7 @@ A resource is one file with `add_routes(v1)`. Its functions take what pydantic v
 return a model; refusals are ApiErrors. Tags, repeats and pages are seen to here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -134,6 +134,10 @@ class V1:
             },
         )
 
+    def shows(self, person: UUID) -> None:
+        """Whose record an answer is that does not name them."""
+        self._app.context["shown"] = [person]
+
     def only(self, rows: Result[Any], what: str) -> Row[Any]:
         """Raises NotFound where there is none: not there, or another tenant's."""
         row = rows.one_or_none()
@@ -161,7 +165,7 @@ class V1:
                 description=description.strip() or summary,
                 operation_id=function.__name__,
                 tags=[rule.split("/")[2]],
-                responses=_responses(status, OF_READS if reads else OF_WRITES),
+                responses=responses(status, OF_READS if reads else OF_WRITES),
                 security=[{"oidc": []}],
                 middlewares=[self._read if reads else self._write],
                 status_code=status,
@@ -174,10 +178,26 @@ class V1:
         with self._transaction(read_only=True) as connection:
             app.context["connection"] = connection
             response = next_middleware(app)
+        self._audit_read(app, response)
         _tag(response)
         if response.headers.get("ETag") in (app.current_event.headers.get("if-none-match") or "").split(", "):
             return Response(HTTPStatus.NOT_MODIFIED, headers=response.headers, body="")
         return response
+
+    def _audit_read(self, app: Any, response: Response[Any]) -> None:
+        """Whose records were shown: one entry per person. In a transaction of its own, for a read's own writes nothing;
+        before the answer leaves, for what can't be audited is not shown.
+        """
+        people = sorted({*app.context.pop("shown", ()), *_people(response.body)}, key=str)
+        if not people:
+            return
+        with self._transaction(read_only=False) as connection:
+            app.context["connection"] = connection
+            self._audit(
+                "person.read",
+                [f"clinician:{person}" for person in people],
+                [app.context["asked"].route] * len(people),
+            )
 
     def _write(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
         event = app.current_event
@@ -206,6 +226,11 @@ class V1:
         )
 
 
+def _people(body: Any) -> Iterator[str]:
+    records = body.get("items", [body]) if isinstance(body, dict) else []
+    return (str(each[name]) for each in records for name in ("clinician_id", "user_id") if each.get(name))
+
+
 def _tag(response: Response[Any]) -> None:
     """A record's answer carries its tag; a list's has none."""
     if isinstance(response.body, dict) and "items" not in response.body:
@@ -216,7 +241,7 @@ def _single(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else ", ".join(value) for name, value in headers.items()}
 
 
-def _responses(status: HTTPStatus, refusals: Sequence[int]) -> Any:
+def responses(status: HTTPStatus, refusals: Sequence[int]) -> Any:
     refused = {
         number: {"description": REFUSALS[number], "content": {JSON: {"model": ErrorBody}}}
         for number in refusals

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 PURPOSE = "queue"
+CORRELATION = "correlation_id"
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 BATCH = 10
 
@@ -58,11 +59,12 @@ class NotificationQueue:
         attributes = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
         return sum(int(value) for value in attributes.values())
 
-    def send(self, claims: Sequence[Claimed]) -> int:
+    def send(self, claims: Sequence[Claimed], correlation_id: str) -> int:
         """Returns how many SQS refused: their rows stay QUEUED until catch-up returns them."""
-        return sum(self._send_batch(claims[start : start + BATCH]) for start in range(0, len(claims), BATCH))
+        batches = (claims[start : start + BATCH] for start in range(0, len(claims), BATCH))
+        return sum(self._send_batch(batch, correlation_id) for batch in batches)
 
-    def _send_batch(self, batch: Sequence[Claimed]) -> int:
+    def _send_batch(self, batch: Sequence[Claimed], correlation_id: str) -> int:
         answer = self._client.send_message_batch(
             QueueUrl=self._url,
             Entries=[
@@ -72,6 +74,7 @@ class NotificationQueue:
                         key=claim.idempotency_key.hex(), scheduled_at=claim.scheduled_at
                     ).sealed(self._keys),
                     "MessageGroupId": claim.tenant_id,
+                    "MessageAttributes": {CORRELATION: {"DataType": "String", "StringValue": correlation_id}},
                 }
                 for position, claim in enumerate(batch)
             ],

@@ -33,9 +33,18 @@ class Portion(NamedTuple):
 
 
 def scan(
-    engine: Engine, queue: NotificationQueue, flags: "Flags", *, now: datetime, limit: int
+    engine: Engine,
+    queue: NotificationQueue,
+    flags: "Flags",
+    *,
+    now: datetime,
+    limit: int,
+    correlation_id: str,
 ) -> Counter[str]:
-    """Queue what is due, never more than `limit` messages ahead of the senders, less what a flag holds back."""
+    """Queue what is due, never more than `limit` messages ahead of the senders, less what a flag holds back.
+
+    `correlation_id` goes with each message into its dispatcher's logs.
+    """
     room = max(0, limit - queue.depth())
     counts = Counter(claimed=0, refused=0, room=room, circuits_open=_circuits_open(engine))
     if room:
@@ -46,7 +55,7 @@ def scan(
         counts["claimed"] += len(portion.claims)
         counts["held_back"] += len(portion.held)
         counts["refused"] += queue.send(
-            [claim for claim in portion.claims if claim.idempotency_key not in portion.held]
+            [claim for claim in portion.claims if claim.idempotency_key not in portion.held], correlation_id
         )
         room -= len(portion.claims)
     return counts

@@ -10,8 +10,6 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from botocore.config import Config
 from sqlalchemy import Engine
 
-from nolapse.delivery.catch_up import LatePolicy
-from nolapse.delivery.dead_letters import DeadLetterQueue
 from nolapse.delivery.queue import NotificationQueue
 from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
@@ -19,14 +17,19 @@ from nolapse.runtime.clock import Clock, DatabaseClock
 from nolapse.runtime.observability import logger, publish
 from nolapse.runtime.settings import Settings
 from nolapse.storage.engine import Credentials, create_engine
+from nolapse.storage.meter import Meter, watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
     from nolapse.api.front import Front
+    from nolapse.delivery.catch_up import LatePolicy
     from nolapse.delivery.compose import Sender
+    from nolapse.delivery.dead_letters import DeadLetterQueue
+    from nolapse.delivery.depths import Depth
     from nolapse.delivery.dispatch import DispatchRules
     from nolapse.delivery.flags import Flags
     from nolapse.delivery.outlets import Outlets
@@ -61,12 +64,32 @@ class Runtime:
             secret = self._secret(self.settings.database_secret_id)
             return Credentials(secret["username"], secret["password"])
 
-        return create_engine(
+        engine = create_engine(
             host=self.settings.database_host,
             port=self.settings.database_port,
             database=self.settings.database_name,
             verify_tls=self.settings.database_tls == "verify",
             credentials=credentials,
+        )
+        watch(engine, self.meter, slow_query, slow_seconds=self.settings.slow_query_ms / 1000)
+        return engine
+
+    @cached_property
+    def meter(self) -> Meter:
+        return Meter()
+
+    def depths(self) -> "Sequence[Depth]":
+        """Of the queue and of every dead-letter queue."""
+        from nolapse.delivery.depths import depths  # noqa: PLC0415  only who is asked pays
+
+        urls = [str(self.settings.email_queue_url), *self.settings.dead_letter_queue_urls.split(",")]
+        return depths(self._impatient_sqs, urls)
+
+    @cached_property
+    def _impatient_sqs(self) -> "SQSClient":
+        """For answers that somebody waits for: 4 seconds at most."""
+        return boto3.client(
+            "sqs", config=Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})
         )
 
     @cached_property
@@ -81,6 +104,8 @@ class Runtime:
 
     @cached_property
     def dead_letter_queues(self) -> "list[DeadLetterQueue]":
+        from nolapse.delivery.dead_letters import DeadLetterQueue  # noqa: PLC0415  only operations pays
+
         client, urls = boto3.client("sqs"), self.settings.dead_letter_queue_urls.split(",")
         return [DeadLetterQueue(client, url, self.key_ring) for url in urls]
 
@@ -153,7 +178,9 @@ class Runtime:
         )
 
     @cached_property
-    def late_policy(self) -> LatePolicy:
+    def late_policy(self) -> "LatePolicy":
+        from nolapse.delivery.catch_up import LatePolicy  # noqa: PLC0415  only catch_up pays
+
         return LatePolicy(
             lookback=timedelta(days=self.settings.lookback_days),
             spacing=timedelta(hours=self.settings.late_spacing_hours),
@@ -175,6 +202,10 @@ def flags_unavailable(kind: str) -> None:
     """Reminders go by the last flags that were good: an alarm, not a stop."""
     logger().error("flags.unavailable", kind=kind)
     publish("flags", {"flags_unavailable": 1})
+
+
+def slow_query(name: str, seconds: float) -> None:
+    logger().warning("db.slow", statement=name, duration_ms=round(seconds * 1000))
 
 
 _installed: list[Runtime] = []

@@ -40,4 +40,6 @@ def make_api(runtime: "Runtime") -> Front:
         uploads=Uploads(lambda: runtime.s3, settings.imports_bucket),
         count=partial(publish, "api"),
         log=lambda event, fields: logger().info(event, extra=dict(fields)),
+        meter=runtime.meter,
+        depths=runtime.depths,
     )

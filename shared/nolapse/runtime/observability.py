@@ -1,15 +1,36 @@
 """Logs and metrics of every function: static event names, ids and counts in fields, never a person's data."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from nolapse.runtime.redaction import redacted
+
+CORRELATION = "correlation_id"
+
 
 @cache
 def logger() -> Logger:
-    return Logger()
+    return Logger(json_serializer=lambda line: json.dumps(redacted(line), default=str))
+
+
+@contextmanager
+def correlated(correlation_id: str) -> Iterator[None]:
+    """Every line logged meanwhile, by this thread, carries it."""
+    logger().thread_safe_append_keys(**{CORRELATION: correlation_id})
+    try:
+        yield
+    finally:
+        logger().thread_safe_remove_keys([CORRELATION])
+
+
+def correlation_id() -> str:
+    """Raises KeyError outside of `correlated`."""
+    return str(logger().thread_safe_get_current_keys()[CORRELATION])
 
 
 def publish(function: str, counts: Mapping[str, int]) -> None:

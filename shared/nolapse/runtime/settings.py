@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     api_per_tenant_minute: PositiveInt
     # Where the API lets registers be uploaded to.
     imports_bucket: str = Field(min_length=1)
+    # A statement that takes longer is logged by its name.
+    slow_query_ms: PositiveInt
 
     @property
     def email_order(self) -> Sequence[str]:

@@ -7,6 +7,8 @@ from importlib import resources
 from sqlalchemy import TextClause, text
 
 INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
+# The execution option that carries a statement's name to who measures it.
+NAME = "statement_name"
 COMMENT = re.compile(r"--.*$", re.MULTILINE)
 
 
@@ -17,7 +19,7 @@ def statement(name: str) -> TextClause:
     A line `-- include NAME` stands for another file; comments, which may name parameters, are cut.
     """
     source = INCLUDE.sub(lambda line: _source(line[1]), _source(name))
-    return text(COMMENT.sub("", source).strip())
+    return text(COMMENT.sub("", source).strip()).execution_options(**{NAME: name})
 
 
 def _source(name: str) -> str:

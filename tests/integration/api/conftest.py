@@ -22,14 +22,17 @@ from nolapse.api.front import Front
 from nolapse.api.identity import Role, Verifier
 from nolapse.api.pace import Pace
 from nolapse.api.uploads import Uploads
+from nolapse.delivery.depths import Depth
 from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
 from nolapse.planning.plan import bounds
+from nolapse.storage.meter import Meter, watch
 from tests.integration.conftest import NOW, Register, register
 
 __all__ = ["register"]
 
 KEYS = KeyRing({"local": "one machine, no cloud, no secret"}, "local")
+SLOW_SECONDS = 0.5
 ORIGIN = "https://desk.clinic.test"
 ROUTE = Route("ApiFunction", "ANY", "/{proxy+}")
 
@@ -80,6 +83,13 @@ def api(register: Register, tmp_path: Path) -> Iterator[Api]:
     clock, issuer = VirtualClock(NOW), Issuer(tmp_path / "issuer")
     log: list[tuple[str, Mapping[str, Any]]] = []
     made: list[Api] = []
+    meter = Meter()
+    watch(
+        register.database.api,
+        meter,
+        lambda name, seconds: log.append(("db.slow", {"statement": name, "seconds": seconds})),
+        slow_seconds=SLOW_SECONDS,
+    )
     with IssuerDouble(issuer, clock.now) as double:
         front = create_app(
             register.database.api,
@@ -97,6 +107,8 @@ def api(register: Register, tmp_path: Path) -> Iterator[Api]:
             uploads=Uploads(lambda: made[0].s3, "registers"),
             count=lambda _counts: None,
             log=lambda event, fields: log.append((event, fields)),
+            meter=meter,
+            depths=lambda: [Depth(queue="email", visible=3, in_flight=2, delayed=1)],
         )
         made.append(Api(register, issuer, clock, front, nowhere(), log))
         yield made[0]

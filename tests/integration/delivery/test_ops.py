@@ -118,7 +118,14 @@ class TestInstead:
         document.write_text(json.dumps({"rehearsal": {"default": "OPS_ONLY", "boolean_type": False}}))
         flags = Flags(FileStore(document), pytest.fail)
         delivery.clock.move_to(OPENS)
-        scan(delivery.register.database.engine, delivery.queue, flags, now=OPENS, limit=100)
+        scan(
+            delivery.register.database.engine,
+            delivery.queue,
+            flags,
+            now=OPENS,
+            limit=100,
+            correlation_id="scan",
+        )
         delivery.dispatch()
 
         counts = delivery.catch_up(OPENS + HOUR)
@@ -136,7 +143,14 @@ class TestInstead:
         document = tmp_path / "flags.json"
         document.write_text(json.dumps({"pilot": {"default": "HOLD_BACK", "boolean_type": False}}))
         flags = Flags(FileStore(document), pytest.fail)
-        scan(delivery.register.database.engine, delivery.queue, flags, now=OPENS, limit=100)
+        scan(
+            delivery.register.database.engine,
+            delivery.queue,
+            flags,
+            now=OPENS,
+            limit=100,
+            correlation_id="scan",
+        )
         delivery.catch_up(OPENS + HOUR)
         assert operators.seen() == []
 

@@ -61,7 +61,7 @@ def test_the_earliest_deadline_goes_first(delivery: Delivery) -> None:
     delivery.register.plan()
 
     delivery.clock.move_to(OPENS)
-    scan(delivery.running.engine, delivery.queue, runtime().flags, now=OPENS, limit=1)
+    scan(delivery.running.engine, delivery.queue, runtime().flags, now=OPENS, limit=1, correlation_id="scan")
 
     assert delivery.register.rows("SELECT license_id FROM notification_schedule WHERE status = 'QUEUED'") == [
         (license_id,)
@@ -96,7 +96,14 @@ def test_scans_at_once_claim_disjoint_rows(delivery: Delivery) -> None:
     delivery.due(100)
 
     def claim(_: int) -> int:
-        return scan(delivery.running.engine, delivery.queue, runtime().flags, now=OPENS, limit=100)["claimed"]
+        return scan(
+            delivery.running.engine,
+            delivery.queue,
+            runtime().flags,
+            now=OPENS,
+            limit=100,
+            correlation_id="scan",
+        )["claimed"]
 
     with ThreadPoolExecutor(4) as pool:
         claimed = list(pool.map(claim, range(8)))
@@ -137,7 +144,7 @@ def test_a_crash_between_commit_and_send_loses_nothing(delivery: Delivery) -> No
     sqs.meta.events.register("before-send.sqs.SendMessageBatch", unreachable)
     queue = NotificationQueue(sqs, delivery.running.stack.ref("EmailQueue"), runtime().key_ring)
     with pytest.raises(EndpointConnectionError):
-        scan(delivery.running.engine, queue, runtime().flags, now=OPENS, limit=100)
+        scan(delivery.running.engine, queue, runtime().flags, now=OPENS, limit=100, correlation_id="scan")
     assert delivery.statuses() == {"QUEUED": 3}
     assert delivery.bodies() == []
 
@@ -163,7 +170,7 @@ def test_what_a_flag_holds_back_never_reaches_the_queue(delivery: Delivery, tmp_
     )
     flags = Flags(FileStore(path), pytest.fail)
 
-    counts = scan(delivery.running.engine, delivery.queue, flags, now=OPENS, limit=100)
+    counts = scan(delivery.running.engine, delivery.queue, flags, now=OPENS, limit=100, correlation_id="scan")
 
     assert (counts["claimed"], counts["held_back"], len(delivery.receive())) == (5, 3, 2)
     assert delivery.register.rows(

@@ -1,5 +1,6 @@
 -- Walks scheduler_heartbeat_latest.
 SELECT
+  (SELECT max(version_num) FROM alembic_version) AS schema_version,
   EXISTS (SELECT FROM zone_offset) AS zones_loaded,
   EXISTS (
     SELECT FROM scheduler_heartbeat

@@ -1,0 +1,68 @@
+"""What a cold start costs in imports: `make bench NAME=coldstart` prints one figure a line, `name value`.
+
+The floor is a bare handler: Powertools' Logger and Metrics, pg8000 and a boto3 SQS client. Each handler is imported in
+fresh processes, in turn with the others; the API's with its routes, which every first request needs; a vendor's SDK
+comes with the first message that goes to it and is not in these. Processor time, which what else runs on the machine
+does not stretch. Ratios of medians of one run; `bare_ms` depends on the machine and is printed for orientation only.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parents[1]
+ROUNDS = 7
+BARE = """
+import pg8000
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+Logger(service="bench"), Metrics(service="bench", namespace="bench")
+boto3.client("sqs", region_name="us-east-1")
+"""
+HANDLERS = ("scan", "dispatch", "api", "catch_up", "provider_webhooks", "import_records", "operations", "reconcile",
+            "forecast", "watchdog", "maintenance")  # fmt: skip
+TIMED = """
+import sys, time
+began = time.process_time()
+{body}
+print(time.process_time() - began)
+"""
+
+
+def main() -> None:
+    bodies = {"bare": BARE, **{name: handler(name) for name in HANDLERS}}
+    # The first round fills the caches of files and of compiled modules; it counts for nothing.
+    seconds: dict[str, list[float]] = {name: [] for name in bodies}
+    for number in range(ROUNDS + 1):
+        for name, body in bodies.items():
+            took = fresh_process(body)
+            if number:
+                seconds[name].append(took)
+    floor = median(seconds["bare"])
+    write("bare_ms", floor * 1000)
+    for name in HANDLERS:
+        write(f"{name}_over_bare", median(seconds[name]) / floor)
+
+
+def handler(name: str) -> str:
+    routes = "\nimport nolapse.runtime.http" if name == "api" else ""
+    return f"sys.path.insert(0, {str(ROOT / 'functions' / name)!r})\nimport handler{routes}"
+
+
+def fresh_process(body: str) -> float:
+    environment = {**os.environ, "AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_SERVICE_NAME": "bench"}
+    run = subprocess.run(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", TIMED.format(body=body)],
+        env=environment, cwd=ROOT / "shared", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(run.stdout)
+
+
+def write(name: str, value: float) -> None:
+    sys.stdout.write(f"{name} {value:.2f}\n")
+
+
+if __name__ == "__main__":
+    main()
