@@ -14,6 +14,8 @@ from nolapse.api import (
     licenses,
     medications,
     notifications,
+    privacy,
+    renewals,
     unsubscribe,
     users,
 )
@@ -26,7 +28,7 @@ from nolapse.domain.links import DeadLink, Links
 from nolapse.domain.seals import BrokenSeal, KeyRing
 from nolapse.planning.plan import Bounds
 
-RESOURCES = (clinicians, users, licenses, medications, notifications)
+RESOURCES = (clinicians, privacy, users, licenses, medications, notifications, renewals)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 from sqlalchemy import (
-    ColumnClause,
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
-    TableClause,
     Text,
     cast,
     literal,
@@ -45,8 +44,8 @@ class Page(BaseModel):
 class Listing:
     """`table`'s rows of which `standing` is true, sorted by one of `sorts` and then by `key`, which is unique."""
 
-    table: TableClause
-    key: ColumnClause[Any]
+    table: FromClause
+    key: ColumnElement[Any]
     sorts: Mapping[str, ColumnElement[Any]]
     standing: ColumnElement[bool] = field(default_factory=true)
 

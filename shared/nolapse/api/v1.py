@@ -115,8 +115,19 @@ class V1:
         return row
 
     # ---- routes
-    def route(self, method: str, rule: str, *, status: HTTPStatus = HTTPStatus.OK) -> Callable[[Any], Any]:
-        """A route of the API. Its function's name and docstring are what the OpenAPI document says of it."""
+    def route(
+        self,
+        method: str,
+        rule: str,
+        *,
+        status: HTTPStatus = HTTPStatus.OK,
+        audited: bool = False,
+        kind: str = JSON,
+    ) -> Callable[[Any], Any]:
+        """A route of the API. Its function's name and docstring are what the OpenAPI document says of it.
+
+        `audited`: it writes to the audit log, though it is a GET. `kind`: what it answers where that is no JSON.
+        """
         reads = method == "GET"
 
         def register(function: Any) -> Any:
@@ -128,9 +139,9 @@ class V1:
                 description=description.strip() or summary,
                 operation_id=function.__name__,
                 tags=[rule.split("/")[2]],
-                responses=_responses(status, OF_READS if reads else OF_WRITES),
+                responses=_responses(status, kind, OF_READS if reads else OF_WRITES),
                 security=[{"oidc": []}],
-                middlewares=[self._read if reads else self._write],
+                middlewares=[self._read if reads and not audited else self._write],
                 status_code=status,
             )
             return decorate(function)
@@ -183,9 +194,12 @@ def _single(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else ", ".join(value) for name, value in headers.items()}
 
 
-def _responses(status: HTTPStatus, refusals: Sequence[int]) -> Any:
+def _responses(status: HTTPStatus, kind: str, refusals: Sequence[int]) -> Any:
     refused = {
         number: {"description": REFUSALS[number], "content": {JSON: {"model": ErrorBody}}}
         for number in refusals
     }
-    return {int(status): {"description": status.phrase}, **refused}
+    answer: dict[str, Any] = {"description": status.phrase}
+    if kind != JSON:
+        answer["content"] = {kind: {"schema": {"type": "string", "format": "binary"}}}
+    return {int(status): answer, **refused}

@@ -20,6 +20,7 @@ from nolapse.api.pace import Pace
 from nolapse.api.permissions import NEVER
 from nolapse.oversight.maintenance import maintain
 from tests.integration.api.conftest import ORIGIN, Api
+from tests.integration.conftest import RETENTION
 
 PEOPLE = "/v1/clinicians"
 BODY = {"external_id": "ada", "full_name": "Ada Lovelace"}
@@ -337,7 +338,9 @@ class TestRepeats:
         engine, now = api.register.database.engine, api.clock.now()
 
         forgotten = [
-            maintain(engine, now=now + timedelta(days=days), horizon_months=13)["answers_forgotten"]
+            maintain(engine, now=now + timedelta(days=days), horizon_months=13, retention=RETENTION)[
+                "idempotent_request_forgotten"
+            ]
             for days in (6, 8)
         ]
 

@@ -9,6 +9,7 @@ from string import Template
 
 import pytest
 
+from nolapse.api.identity import Role
 from nolapse.api.permissions import ANYBODY, ROUTES
 from tests.integration.api.conftest import Api
 from tests.integration.conftest import DAILY
@@ -34,7 +35,7 @@ def test_it_does_what_it_says(api: Api, shown: str) -> None:
     )
     ids = {"CLINICIAN": clinician, "LICENSE": licence, "MEDICATION": medication, "KEY": key}
     # What a shell puts in place of variables stands outside of single quotes, which shlex takes away.
-    words = shlex.split(Template(shown).safe_substitute(ids, NOLAPSE="", TOKEN=api.token(tenant)))
+    words = shlex.split(Template(shown).safe_substitute(ids, NOLAPSE="", TOKEN=api.token(tenant, Role.ADMIN)))
 
     options = dict(pairwise(words))
     path = next(word for word in words if word.startswith("/v1/"))

@@ -60,6 +60,8 @@ def request(method: str, route: str, ids: dict[str, Any]) -> tuple[str, Any]:
     path = re.sub(r"<(\w+)>", lambda name: str(ids[name[1]]), route)
     if method not in {"POST", "PUT", "PATCH"}:
         return path, None
+    if route.endswith("/erase"):
+        return path, {"confirm": "ada"}
     base = "/".join(route.split("/")[:3])
     whole = {**CHANGES[base], "clinician_id": str(ids["clinician_id"])}
     record = whole if base in OF_A_PERSON else CHANGES[base]
