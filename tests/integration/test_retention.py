@@ -35,7 +35,9 @@ def history(register: Register) -> Register:
             "INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,"
             " lease_until, finished_at, channel, provider, recipient, template, outcome, provider_message_id)"
             " SELECT idempotency_key, tenant_id, 1, scheduled_at, CAST(:now AS timestamptz),"
-            " scheduled_at + interval '1 day', scheduled_at, 'EMAIL', 'sendgrid', 'ada@clinic.test', template, 'ACCEPTED', 'm' FROM notification_schedule"
+            " scheduled_at + interval '1 day', scheduled_at, 'EMAIL', 'sendgrid', 'ada@clinic.test', template,"
+            " 'ACCEPTED', 'm'"
+            " FROM notification_schedule"
         ),
         (
             "INSERT INTO ops_notices (tenant_id, kind, provider, until_seq, counts, created_at, outcome)"
