@@ -97,7 +97,7 @@ def match(route: Route, method: str, path: str) -> dict[str, str] | None:
         re.escape(text) + (f"(?P<{name}>{'.+' if greedy else '[^/]+'})" if name else "")
         for text, name, greedy in zip(names[::3], [*names[1::3], ""], [*names[2::3], ""], strict=True)
     )
-    found = re.fullmatch(pattern, path)
+    found = re.fullmatch(pattern, path, re.DOTALL)
     return found.groupdict() if found else None
 
 

@@ -349,3 +349,9 @@ class TestRepeats:
     @pytest.mark.parametrize("key", ["", "a b", "x" * 256])
     def test_need_a_key_that_is_one(self, api: Api, staff: str, key: str) -> None:
         assert api.call("POST", PEOPLE, staff, BODY, idempotency_key=key).status == 422
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_an_id_of_letters_that_no_id_has_is_not_found(api: Api, staff: str, method: str) -> None:
+    answer = api.call(method, f"{PEOPLE}/%F3%89%8F%A3%C3%9F%0A", staff, if_match="*")
+    assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")

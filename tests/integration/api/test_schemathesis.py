@@ -3,7 +3,6 @@
 https://schemathesis.readthedocs.io
 """
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from tests.integration.conftest import DAILY, Register, register
 
 __all__ = ["register"]
 
-SECONDS = 40
+SECONDS = 50
 # The limits have tests of their own; here every request counts as the first of its minute.
 NO_PACE = (
     "CREATE FUNCTION first() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.used := 1; RETURN NEW; END'",
@@ -74,8 +73,8 @@ def attack(up: Running, tmp_path: Path, token: str, *more: str) -> str:
     done = subprocess.run(
         [
             str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run", str(up.schema),
-            "--url", up.url, "--checks", "all", "--mode", "all", "--max-time", str(SECONDS), "--no-color",
-            "--continue-on-failure", "--include-path-regex", "^/v1/", "--generation-database", "none",
+            "--url", up.url, "--checks", "all", "--mode", "all", "--max-time", str(SECONDS), "--seed", "1",
+            "--no-color", "--continue-on-failure", "--include-path-regex", "^/v1/", "--generation-database", "none",
             "-H", f"Authorization: Bearer {token}", "--report", "junit", "--report-junit-path", str(report), *more,
         ],
         capture_output=True, text=True, cwd=tmp_path, timeout=280, check=False,
@@ -90,6 +89,5 @@ def test_a_caller_with_a_token_is_answered_as_documented(up: Running, tmp_path: 
 
 
 def test_a_caller_without_a_good_token_is_refused_as_documented(up: Running, tmp_path: Path) -> None:
-    said = attack(up, tmp_path, "not.a.token", "--phases", "examples,fuzzing", "--max-examples", "5")
+    said = attack(up, tmp_path, "not.a.token", "--phases", "examples,coverage", "--max-examples", "5")
     assert "No issues found" in said, said[-3_000:]
-    assert json.loads(up.schema.read_text(encoding="utf-8"))["openapi"].startswith("3.1")
