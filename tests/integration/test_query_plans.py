@@ -67,6 +67,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "move_receipted": {"attempts": ATTEMPT_IDS},
     "go_on_after_bounce": {"attempts": ATTEMPT_IDS, "late_since": NOW - LOOKBACK},
+    "person_ids": {"clinician_id": ATTEMPT_IDS[0]},
+    "drop_claimed": {"keys": KEYS[:1]},
+    "under_way": {"keys": KEYS[:1]},
     "find_unsubscribable": {"key": bytes(32), "scheduled_at": NOW, "issued_at": NOW},
 }  # fmt: skip
 TO_SEND, CLAIMED, KEY = (f"notification_schedule_{name}" for name in ("to_send", "claimed", "pkey"))
@@ -93,6 +96,11 @@ WALKED = {
     "apply_receipts": {KEY, ATTEMPT},
     "move_receipted": {KEY, ATTEMPT},
     "go_on_after_bounce": {KEY, ATTEMPT, ATTEMPTS},
+    "person_ids": {
+        f"notification_schedule_by_{whose}" for whose in ("clinician", "license", "person_date", "medication")
+    },
+    "drop_claimed": {KEY},
+    "under_way": {KEY},
     "find_unsubscribable": {KEY, ATTEMPTS},
 }
 THIS_MONTH = f"notification_schedule_{NOW:%Y_%m}"

@@ -140,6 +140,8 @@ class Front:
         left = self.pace.take(self.engine, principal, now)
         self.app.context.update(principal=principal, now=now)
         authorize(principal, what)
+        if what.methods and what.route is None:
+            raise MethodNotAllowed(what.methods)
         _check_body(event)
         return left
 

@@ -79,6 +79,9 @@ class Asked:
 
 def asked(method: str, path: str) -> Asked:
     matching = {known: route for known, route in ROUTES if _pattern(route).fullmatch(path)}
+    # /v1/licenses/bulk is that, and no licence of the id `bulk`.
+    named = {known: route for known, route in matching.items() if route == path}
+    matching = named or matching
     return Asked(method, matching.get(method), frozenset(matching))
 
 

@@ -355,3 +355,8 @@ class TestRepeats:
 def test_an_id_of_letters_that_no_id_has_is_not_found(api: Api, staff: str, method: str) -> None:
     answer = api.call(method, f"{PEOPLE}/%F3%89%8F%A3%C3%9F%0A", staff, if_match="*")
     assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+
+
+def test_a_path_with_a_name_is_no_record_of_that_id(api: Api, staff: str) -> None:
+    answer = api.call("GET", f"{PEOPLE}/bulk", staff)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")

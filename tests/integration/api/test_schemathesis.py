@@ -85,9 +85,10 @@ def attack(up: Running, tmp_path: Path, token: str, *more: str) -> str:
 
 def test_a_caller_with_a_token_is_answered_as_documented(up: Running, tmp_path: Path) -> None:
     said = attack(up, tmp_path, up.token)
-    assert "No issues found" in said, said[-3_000:]
+    for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
+        assert f"✅ {phase}" in said, said[-3_000:]
 
 
 def test_a_caller_without_a_good_token_is_refused_as_documented(up: Running, tmp_path: Path) -> None:
     said = attack(up, tmp_path, "not.a.token", "--phases", "examples,coverage", "--max-examples", "5")
-    assert "No issues found" in said, said[-3_000:]
+    assert "✅ Coverage" in said, said[-3_000:]
