@@ -11,6 +11,7 @@ from cli import (
     links,
     migrate,
     openapi,
+    person,
     policy,
     reconcile,
     resend,
@@ -39,4 +40,5 @@ app.add_typer(holds.app, name="holds")
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(dead_letters.app, name="dlq")
 app.add_typer(links.app, name="links")
+app.add_typer(person.app, name="person")
 app.add_typer(webhook.app, name="webhook")

@@ -49,6 +49,8 @@ def call(method: str, route: str) -> str:
     for name, variable in IDS.items():
         path = path.replace(f"<{name}>", variable)
     parts = ["curl", f'"$NOLAPSE{path}"', '-H "Authorization: Bearer $TOKEN"']
+    if route.endswith("/export"):
+        parts.insert(1, "-o person.zip")
     if method != "GET":
         parts.insert(1, f"-X {method}")
     if method in {"PUT", "PATCH", "DELETE"}:
@@ -61,7 +63,7 @@ def call(method: str, route: str) -> str:
 def _body(method: str, route: str) -> str:
     if f"{method} {route}" in EXAMPLES:
         return json.dumps(EXAMPLES[f"{method} {route}"])
-    record = dict(EXAMPLES[route.split("/")[2]])
+    record = dict(EXAMPLES.get(route, EXAMPLES[route.split("/")[2]]))
     if method == "PATCH":
         # The last field is as good as any other to change alone.
         name, value = list(record.items())[-1]

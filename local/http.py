@@ -97,7 +97,7 @@ def match(route: Route, method: str, path: str) -> dict[str, str] | None:
         re.escape(text) + (f"(?P<{name}>{'.+' if greedy else '[^/]+'})" if name else "")
         for text, name, greedy in zip(names[::3], [*names[1::3], ""], [*names[2::3], ""], strict=True)
     )
-    found = re.fullmatch(pattern, path)
+    found = re.fullmatch(pattern, path, re.DOTALL)
     return found.groupdict() if found else None
 
 
@@ -228,7 +228,7 @@ def _handler_class(api: Api) -> type[BaseHTTPRequestHandler]:
             if self.command != "HEAD":
                 self.wfile.write(response.body)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _answer  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class names it
             log.debug(format, *args)

@@ -1,10 +1,13 @@
-"""Every hour and after each deploy: what got stuck or came too late, set right; operators told of what was given up."""
+"""Every hour and after each deploy: what got stuck or came too late, set right; operators told of what was given up;
+renewals as they stand.
+"""
 
 from datetime import datetime
 from typing import Any
 
 from nolapse.delivery.catch_up import catch_up
 from nolapse.delivery.ops import gather, tell
+from nolapse.oversight.renewals import refresh_renewals
 from nolapse.runtime.bootstrap import Runtime
 from nolapse.runtime.observability import logger
 from nolapse.runtime.runs import Counts, recorded
@@ -21,4 +24,6 @@ def run(runtime: Runtime, now: datetime) -> Counts:
     for told in gather(runtime.engine, [provider.name for provider in ops], now=now):
         logger().warning("ops.told", tenant=told.tenant, kind=told.kind, count=told.total)
         counts[told.kind.lower()] += told.total
-    return counts | tell(runtime.engine, ops, now=now)
+    counts |= tell(runtime.engine, ops, now=now)
+    refresh_renewals(runtime.engine)
+    return counts

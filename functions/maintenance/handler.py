@@ -1,4 +1,6 @@
-"""Every day before reconcile: the zone table follows the pinned tzdata, coming months get their partitions."""
+"""Every day before reconcile: the zone table follows the pinned tzdata, coming months get their partitions, what
+is old is forgotten.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -13,4 +15,7 @@ def handler(event: dict[str, Any], context: Any) -> Counts:
 
 
 def run(runtime: Runtime, now: datetime) -> Counts:
-    return maintain(runtime.engine, now=now, horizon_months=runtime.settings.horizon_months)
+    settings = runtime.settings
+    return maintain(
+        runtime.engine, now=now, horizon_months=settings.horizon_months, retention=settings.retention
+    )

@@ -9,11 +9,16 @@ import pytest
 from sqlalchemy import text
 
 from nolapse.domain.recurrence import Recurrence
+from nolapse.domain.retention import Retention
 from nolapse.planning.medications import Prescription, prescribe
 from nolapse.planning.plan import PlanReport, bounds, plan
 from tests.conftest import Database
 
 NOW = datetime(2026, 10, 26, tzinfo=UTC)
+RETENTION = Retention.read(
+    "notification_schedule=1095,notification_outbox=1095,acknowledgements=1095,audit_log=2555,ops_notices=90,"
+    "idempotent_request=7,imports=365,scheduler_heartbeat=90,sending_pace=7,api_pace=1"
+)
 DAILY = Prescription(
     "your tablets",
     Recurrence.read("DTSTART;TZID=America/New_York:20261001T080000\nRRULE:FREQ=DAILY;BYHOUR=8,20"),

@@ -3,8 +3,10 @@ URL.
 """
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zipfile import ZipFile
 
 import pytest
 from typer.testing import CliRunner
@@ -255,3 +257,26 @@ class TestWebhook:
 
     def test_no_tenant(self, operator: Operator) -> None:
         assert "'clinic' is no tenant" in operator.run("webhook", "remove", "--tenant", "clinic", status=1)
+
+
+class TestPerson:
+    def test_is_exported_and_erased_by_their_own_name(self, operator: Operator, tmp_path: Path) -> None:
+        tenant = operator.register.tenant()
+        person = operator.register.clinician(tenant, "n-1042", email="ada@clinic.test")
+        file = tmp_path / "ada.zip"
+
+        operator.run("person", "export", "n-1042", "--out", str(file), "--as", "grace")
+
+        with ZipFile(file) as archive:
+            assert "ada@clinic.test" in archive.read("person.json").decode()
+        assert operator.last_actor() == "grace"
+
+        operator.run("person", "erase", "n-1042", "--as", "grace", answer="n\n", status=1)
+        assert "ada@clinic.test" in str(operator.register.rows("SELECT email FROM clinicians"))
+        assert f"{person} was erased" in operator.run(
+            "person", "erase", "n-1042", "--as", "grace", answer="y\n"
+        )
+
+        assert operator.register.rows("SELECT full_name, email FROM clinicians") == [("erased", None)]
+        assert operator.last_actor() == "grace"
+        assert "nothing found" in operator.run("person", "erase", "n-1042", "--yes", status=1)

@@ -25,7 +25,7 @@ from nolapse.planning.policies.errors import (
 from nolapse.planning.policies.load import Change, load
 from nolapse.planning.policies.reading import read_policies
 from nolapse.storage.engine import transaction
-from tests.integration.conftest import NOW, Register
+from tests.integration.conftest import NOW, RETENTION, Register
 
 LIMITS = bounds(NOW, horizon_months=13, lookback_days=14)
 FAR = date(2027, 6, 30)  # a Wednesday; its steps are far from weekends, holidays and now
@@ -489,8 +489,8 @@ def test_maintenance_keeps_the_days_off_of_the_calendars_that_policies_name(regi
     loaded(register, {**NURSES, "business_days": "BEFORE", "holidays": "US-NY"})
     engine = register.database.engine
 
-    assert maintain(engine, now=NOW, horizon_months=13)["days_off"] > 500
-    assert maintain(engine, now=NOW, horizon_months=13)["days_off"] == 0
+    assert maintain(engine, now=NOW, horizon_months=13, retention=RETENTION)["days_off"] > 500
+    assert maintain(engine, now=NOW, horizon_months=13, retention=RETENTION)["days_off"] == 0
 
     days = dict(register.rows("SELECT on_date, ARRAY[working_before, working_after] FROM day_off"))
     assert days[date(2026, 11, 26)] == [date(2026, 11, 25), date(2026, 11, 27)]  # Thanksgiving
@@ -501,6 +501,11 @@ def test_maintenance_keeps_the_days_off_of_the_calendars_that_policies_name(regi
     register.execute("DELETE FROM day_off WHERE on_date = '2026-11-26'")
     register.execute("INSERT INTO day_off VALUES ('US-NY', '2026-10-26', '2026-10-23', '2026-10-27')")
     register.execute("UPDATE day_off SET working_after = '2027-01-05' WHERE on_date = '2027-01-01'")
-    assert maintain(engine, now=NOW, horizon_months=13)["days_off"] == 3
-    assert maintain(engine, now=datetime(2027, 1, 1, tzinfo=UTC), horizon_months=13)["days_off"] > 100
+    assert maintain(engine, now=NOW, horizon_months=13, retention=RETENTION)["days_off"] == 3
+    assert (
+        maintain(engine, now=datetime(2027, 1, 1, tzinfo=UTC), horizon_months=13, retention=RETENTION)[
+            "days_off"
+        ]
+        > 100
+    )
     assert register.rows("SELECT min(on_date) FROM day_off") == [(min(days),)]  # a past year stays as it was

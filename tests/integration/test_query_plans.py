@@ -73,6 +73,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "preview": {"keys": KEYS[:1], "times": TIMES[:1]},
     "report_lateness": {"tenant_id": ATTEMPT_IDS[0], "since": NOW - timedelta(days=7), "until": NOW},
     "report_deliveries": {"tenant_id": ATTEMPT_IDS[0], "since": NOW - timedelta(days=7), "until": NOW},
+    "person_ids": {"clinician_id": ATTEMPT_IDS[0]},
+    "drop_claimed": {"keys": KEYS[:1]},
+    "under_way": {"keys": KEYS[:1]},
     "find_unsubscribable": {"key": bytes(32), "scheduled_at": NOW, "issued_at": NOW},
 }  # fmt: skip
 TO_SEND, CLAIMED, KEY = (f"notification_schedule_{name}" for name in ("to_send", "claimed", "pkey"))
@@ -104,6 +107,11 @@ WALKED = {
     "preview": {KEY},
     "report_lateness": {BY_TIME, ATTEMPTS},
     "report_deliveries": {BY_TIME, ATTEMPTS},
+    "person_ids": {
+        f"notification_schedule_by_{whose}" for whose in ("clinician", "license", "person_date", "medication")
+    },
+    "drop_claimed": {KEY},
+    "under_way": {KEY},
     "find_unsubscribable": {KEY, ATTEMPTS},
 }
 THIS_MONTH = f"notification_schedule_{NOW:%Y_%m}"

@@ -20,6 +20,8 @@ from nolapse.api import (
     notifications,
     policies,
     policy_decisions,
+    privacy,
+    renewals,
     reports,
     sending,
     suppressions,
@@ -40,7 +42,7 @@ from nolapse.planning.plan import Bounds
 from nolapse.storage.meter import Meter
 
 RESOURCES = (
-    clinicians, users, licenses, medications, notifications, sending, policies, policy_decisions,
+    clinicians, privacy, users, licenses, medications, notifications, sending, renewals, policies, policy_decisions,
     imports, audit, reports, tenants, suppressions, calendar_feed,
 )  # fmt: skip
 

@@ -155,13 +155,17 @@ class Front:
         left = self.pace.take(self.engine, principal, now)
         self.app.context.update(principal=principal, now=now)
         authorize(principal, what)
+        if what.methods and what.route is None:
+            raise MethodNotAllowed(what.methods)
         _check_body(event)
         return left
 
     # ---- refusals, all of one shape
     def _no_route(self, _error: Exception) -> Response[str]:
         what: Asked = self.app.context["asked"]
-        error = MethodNotAllowed(what.methods) if what.methods else NotFound("page")
+        # A route that the matrix knows and the resolver does not take has letters in its path that no id has.
+        wrong_method = what.methods and what.route is None
+        error = MethodNotAllowed(what.methods) if wrong_method else NotFound("page")
         return self._respond(error)
 
     def _refused_by_route(self, error: Exception) -> Response[str]:

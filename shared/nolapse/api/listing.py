@@ -9,12 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 from sqlalchemy import (
-    ColumnClause,
     ColumnElement,
     Connection,
     Row,
     Select,
-    TableClause,
     Text,
     cast,
     literal,
@@ -22,6 +20,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from nolapse.api.errors import Unprocessable
 from nolapse.domain.seals import BrokenSeal, KeyRing
@@ -46,8 +45,8 @@ class Page(BaseModel):
 class Listing:
     """`table`'s rows of which `standing` is true, sorted by one of `sorts` and then by `key`, which is unique."""
 
-    table: TableClause
-    key: ColumnClause[Any]
+    table: NamedFromClause
+    key: ColumnElement[Any]
     sorts: Mapping[str, ColumnElement[Any]]
     standing: ColumnElement[bool] = field(default_factory=true)
 

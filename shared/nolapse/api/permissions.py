@@ -37,6 +37,8 @@ ROUTES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("DELETE", "/v1/clinicians/<clinician_id>"): STAFF,
     ("GET", "/v1/clinicians/<clinician_id>/calendar"): EVERY_ROLE,
     ("POST", "/v1/clinicians/<clinician_id>/links/revoke"): STAFF,
+    ("GET", "/v1/clinicians/<clinician_id>/export"): EVERY_ROLE,
+    ("POST", "/v1/clinicians/<clinician_id>/erase"): ADMIN,
     ("GET", "/v1/licenses"): EVERY_ROLE,
     ("POST", "/v1/licenses"): STAFF,
     ("POST", "/v1/licenses/bulk"): STAFF,
@@ -56,6 +58,7 @@ ROUTES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("PUT", "/v1/medications/<medication_id>"): STAFF,
     ("PATCH", "/v1/medications/<medication_id>"): STAFF,
     ("DELETE", "/v1/medications/<medication_id>"): STAFF,
+    ("GET", "/v1/renewals"): EVERY_ROLE,
     ("GET", "/v1/notifications"): EVERY_ROLE,
     ("GET", "/v1/notifications/<key>"): EVERY_ROLE,
     ("GET", "/v1/notifications/<key>/preview"): STAFF,
@@ -115,6 +118,9 @@ class Asked:
 
 def asked(method: str, path: str) -> Asked:
     matching = {known: route for known, route in ROUTES if _pattern(route).fullmatch(path)}
+    # /v1/licenses/bulk is that, and no licence of the id `bulk`.
+    named = {known: route for known, route in matching.items() if route == path}
+    matching = named or matching
     return Asked(method, matching.get(method), frozenset(matching))
 
 

@@ -152,8 +152,19 @@ class V1:
             raise Forbidden("OPERATOR", "this is for the Admins of who runs the platform")
 
     # ---- routes
-    def route(self, method: str, rule: str, *, status: HTTPStatus = HTTPStatus.OK) -> Callable[[Any], Any]:
-        """A route of the API. Its function's name and docstring are what the OpenAPI document says of it."""
+    def route(
+        self,
+        method: str,
+        rule: str,
+        *,
+        status: HTTPStatus = HTTPStatus.OK,
+        audited: bool = False,
+        kind: str = JSON,
+    ) -> Callable[[Any], Any]:
+        """A route of the API. Its function's name and docstring are what the OpenAPI document says of it.
+
+        `audited`: it writes to the audit log, though it is a GET. `kind`: what it answers where that is no JSON.
+        """
         reads = method == "GET"
 
         def register(function: Any) -> Any:
@@ -165,9 +176,9 @@ class V1:
                 description=description.strip() or summary,
                 operation_id=function.__name__,
                 tags=[rule.split("/")[2]],
-                responses=responses(status, OF_READS if reads else OF_WRITES),
+                responses=responses(status, OF_READS if reads else OF_WRITES, kind),
                 security=[{"oidc": []}],
-                middlewares=[self._read if reads else self._write],
+                middlewares=[self._read if reads and not audited else self._write],
                 status_code=status,
             )
             return decorate(function)
@@ -241,9 +252,12 @@ def _single(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else ", ".join(value) for name, value in headers.items()}
 
 
-def responses(status: HTTPStatus, refusals: Sequence[int]) -> Any:
+def responses(status: HTTPStatus, refusals: Sequence[int], kind: str = JSON) -> Any:
     refused = {
         number: {"description": REFUSALS[number], "content": {JSON: {"model": ErrorBody}}}
         for number in refusals
     }
-    return {int(status): {"description": status.phrase}, **refused}
+    answer: dict[str, Any] = {"description": status.phrase}
+    if kind != JSON:
+        answer["content"] = {kind: {"schema": {"type": "string", "format": "binary"}}}
+    return {int(status): answer, **refused}

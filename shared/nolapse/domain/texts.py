@@ -1,4 +1,4 @@
-"""How long a text is on the wire: what a carrier counts and bills.
+"""Texts in others' hands: how long one is on the wire, as a carrier counts and bills it, and what a spreadsheet runs.
 
 https://www.twilio.com/docs/glossary/what-is-gsm-7-character-encoding
 https://www.twilio.com/docs/glossary/what-is-ucs-2-character-encoding
@@ -15,6 +15,14 @@ _GSM_7 = _BASIC | _EXTENSION
 # One message alone, and each of several: a joined one gives room to the header that says which part it is.
 _GSM_7_ALONE, _GSM_7_JOINED = 160, 153
 _UCS_2_ALONE, _UCS_2_JOINED = 70, 67
+
+# A spreadsheet would run a cell that begins with one of these as a formula (OWASP, CSV injection).
+_FORMULA_STARTS = ("=", "+", "-", "@")
+
+
+def harmless_cell(text: str) -> str:
+    """As a cell of a CSV file that somebody may open in a spreadsheet."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def segments(text: str) -> int:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import time
 from typing import Literal, Self
 
-from pydantic import Field, HttpUrl, PositiveInt, model_validator
+from pydantic import Field, HttpUrl, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nolapse.domain.retention import Retention
 
 
 class Settings(BaseSettings):
@@ -51,6 +53,8 @@ class Settings(BaseSettings):
     link_days: PositiveInt
     horizon_months: PositiveInt
     lookback_days: PositiveInt
+    # How long tables keep their rows, as domain/retention.py reads it.
+    retention_days: str
     late_spacing_hours: PositiveInt
     late_per_tenant_hour: PositiveInt
     # Local times of the recipient; nobody is told anything in [quiet_from, quiet_until).
@@ -85,6 +89,16 @@ class Settings(BaseSettings):
     imports_bucket: str = Field(min_length=1)
     # A statement that takes longer is logged by its name.
     slow_query_ms: PositiveInt
+
+    @field_validator("retention_days")
+    @classmethod
+    def every_table_has_its_days(cls, value: str) -> str:
+        Retention.read(value)
+        return value
+
+    @property
+    def retention(self) -> Retention:
+        return Retention.read(self.retention_days)
 
     @property
     def email_order(self) -> Sequence[str]:

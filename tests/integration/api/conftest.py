@@ -74,8 +74,14 @@ class Api:
             sent.setdefault("content-type", "application/json")
         request = Request(method, path, list(sent.items()), (text or "").encode(), "127.0.0.1")
         answer = from_answer(self.front.resolve(to_event(ROUTE, request, {}), None))
-        body = json.loads(answer.body) if answer.body[:1] in b"{[" and answer.body else answer.body.decode()
-        return Answer(answer.status, dict(answer.headers), body)
+        return Answer(answer.status, dict(answer.headers), _read(answer.body))
+
+
+def _read(body: bytes) -> Any:
+    """JSON, an archive as its bytes, or text."""
+    if body[:1] in {b"{", b"["}:
+        return json.loads(body)
+    return body if body.startswith(b"PK") else body.decode()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from nolapse.api.pace import Pace
 from nolapse.api.permissions import NEVER
 from nolapse.oversight.maintenance import maintain
 from tests.integration.api.conftest import ORIGIN, Api
+from tests.integration.conftest import RETENTION
 
 PEOPLE = "/v1/clinicians"
 BODY = {"external_id": "ada", "full_name": "Ada Lovelace"}
@@ -337,7 +338,9 @@ class TestRepeats:
         engine, now = api.register.database.engine, api.clock.now()
 
         forgotten = [
-            maintain(engine, now=now + timedelta(days=days), horizon_months=13)["answers_forgotten"]
+            maintain(engine, now=now + timedelta(days=days), horizon_months=13, retention=RETENTION)[
+                "idempotent_request_forgotten"
+            ]
             for days in (6, 8)
         ]
 
@@ -346,3 +349,14 @@ class TestRepeats:
     @pytest.mark.parametrize("key", ["", "a b", "x" * 256])
     def test_need_a_key_that_is_one(self, api: Api, staff: str, key: str) -> None:
         assert api.call("POST", PEOPLE, staff, BODY, idempotency_key=key).status == 422
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_an_id_of_letters_that_no_id_has_is_not_found(api: Api, staff: str, method: str) -> None:
+    answer = api.call(method, f"{PEOPLE}/%F3%89%8F%A3%C3%9F%0A", staff, if_match="*")
+    assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
+
+
+def test_a_path_with_a_name_is_no_record_of_that_id(api: Api, staff: str) -> None:
+    answer = api.call("GET", f"{PEOPLE}/bulk", staff)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")

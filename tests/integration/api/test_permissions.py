@@ -128,6 +128,8 @@ def request(method: str, route: str, ids: dict[str, Any]) -> tuple[str, Any]:
         return path, None
     if f"{method} {route}" in ASKED:
         return path, ASKED[f"{method} {route}"]
+    if route.endswith("/erase"):
+        return path, {"confirm": "ada"}
     base = "/".join(route.split("/")[:3])
     whole = {**CHANGES[base], "clinician_id": str(ids["clinician_id"])}
     record = whole if base in OF_A_PERSON else CHANGES[base]

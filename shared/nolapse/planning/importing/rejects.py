@@ -5,14 +5,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TextIO
 
+from nolapse.domain.texts import harmless_cell
 from nolapse.planning.importing.records import Problem
 
 COLUMNS = ("row_number", "outcome", "field", "value", "reason")
 REJECTED = "rejected"
 WARNING = "imported, but"
-
-# A spreadsheet would run a cell that begins with one of these as a formula (OWASP, CSV injection).
-FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 class RejectsFile(AbstractContextManager["RejectsFile"]):
@@ -27,5 +25,4 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
 
     def write(self, row_number: int, outcome: str, problems: list[Problem]) -> None:
         for field, value, reason in problems:
-            harmless = f"'{value}" if value.startswith(FORMULA_STARTS) else value
-            self._writer.writerow((row_number, outcome, field, harmless, reason))
+            self._writer.writerow((row_number, outcome, field, harmless_cell(value), reason))
