@@ -1,8 +1,8 @@
 """What a cold start costs in imports: `make bench NAME=coldstart` prints one figure a line, `name value`.
 
 The floor is a bare handler: Powertools' Logger and Metrics, pg8000 and a boto3 SQS client. Each handler is imported in
-fresh processes, in turn with the others; the API's with its routes, which every first request needs; a vendor's SDK
-comes with the first message that goes to it and is not in these. Processor time, which what else runs on the machine
+fresh processes, in turn with the others; the API's with its routes, which every first request needs; jinja2 and a
+vendor's SDK come with the first message and are not in these. Processor time, which what else runs on the machine
 does not stretch. Ratios of medians of one run; `bare_ms` depends on the machine and is printed for orientation only.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[1]
-ROUNDS = 7
+ROUNDS = 5
 BARE = """
 import pg8000
 import boto3

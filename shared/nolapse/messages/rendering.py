@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from typing import TYPE_CHECKING
 
 from nolapse.domain.messages import Rendered
 from nolapse.messages import registry, wording
 from nolapse.messages.errors import MissingFactError
 from nolapse.messages.registry import find_template
 from nolapse.messages.schemas import Variables
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATE_FOLDER = Path(__file__).parent / "templates"
 
@@ -43,7 +45,10 @@ def _fill(name: str, values: dict[str, object]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    # The first message pays for it, as for its vendor's SDK; a batch with nothing left to send does not.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # noqa: PLC0415
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE_FOLDER),
         autoescape=select_autoescape(enabled_extensions=("html",), default=False),
