@@ -164,6 +164,7 @@ def _preview(v1: V1, key: bytes, channel: Literal["EMAIL", "SMS", "WEBHOOK"]) ->
     rows = v1.connection.execute(statement("preview"), facts).all()
     if not rows:
         raise NotFound("notification")
+    v1.shows(rows[0].clinician_id)
     # Keys that nobody has: who looks at a message must not be able to answer it in its reader's place.
     nobodys = KeyRing({"preview": secrets.token_hex(32)}, "preview")
     links = Links(v1.outside.links.base, lambda: nobodys, lasting=timedelta(0))
