@@ -24,6 +24,6 @@ def run(runtime: Runtime, now: datetime) -> Counts:
     for told in gather(runtime.engine, [provider.name for provider in ops], now=now):
         logger().warning("ops.told", tenant=told.tenant, kind=told.kind, count=told.total)
         counts[told.kind.lower()] += told.total
-    counts |= tell(runtime.engine, ops, now=now)
+    counts.update(tell(runtime.engine, ops, now=now))
     refresh_renewals(runtime.engine)
     return counts
