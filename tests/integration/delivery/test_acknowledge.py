@@ -31,6 +31,7 @@ from nolapse.domain.answers import Answer
 from nolapse.domain.links import ACKNOWLEDGE, CALENDAR, NotificationLink
 from nolapse.runtime.bootstrap import runtime
 from nolapse.storage.engine import tenant_transaction
+from nolapse.storage.meter import Meter
 from nolapse.storage.statements import statement
 from tests.conftest import Database
 from tests.integration.delivery.conftest import EXPIRES, OPENS, Delivery
@@ -78,6 +79,8 @@ class Site:
             portal_url="https://portal.test/",
             uploads=Uploads(lambda: made.s3, "registers"),
             count=self.counted.update,
+            meter=Meter(),
+            depths=list,
         )
         return app.resolve(event, None)
 
