@@ -96,7 +96,7 @@ def add_routes(v1: V1) -> None:
         """Read how far an import is, or what it did."""
         return _shown(_find(v1, import_id))
 
-    @v1.route("GET", "/v1/imports/<import_id>/rejects")
+    @v1.route("GET", "/v1/imports/<import_id>/rejects", refusals=[HTTPStatus.CONFLICT])
     def get_rejects(import_id: UUID) -> Link:
         """Get a link to what became of every row that was not imported as it stands.
 

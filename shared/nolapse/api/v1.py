@@ -160,10 +160,12 @@ class V1:
         status: HTTPStatus = HTTPStatus.OK,
         audited: bool = False,
         kind: str = JSON,
+        refusals: Sequence[int] = (),
     ) -> Callable[[Any], Any]:
         """A route of the API. Its function's name and docstring are what the OpenAPI document says of it.
 
         `audited`: it writes to the audit log, though it is a GET. `kind`: what it answers where that is no JSON.
+        `refusals`: statuses beyond those that every route of its method may answer.
         """
         reads = method == "GET"
 
@@ -176,7 +178,7 @@ class V1:
                 description=description.strip() or summary,
                 operation_id=function.__name__,
                 tags=[rule.split("/")[2]],
-                responses=responses(status, OF_READS if reads else OF_WRITES, kind),
+                responses=responses(status, (*(OF_READS if reads else OF_WRITES), *refusals), kind),
                 security=[{"oidc": []}],
                 middlewares=[self._read if reads and not audited else self._write],
                 status_code=status,

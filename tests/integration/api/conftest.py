@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,7 +27,7 @@ from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
 from nolapse.planning.plan import bounds
 from nolapse.storage.meter import Meter, watch
-from tests.integration.conftest import NOW, Register, register
+from tests.integration.conftest import DAILY, NOW, Register, register, suppress
 
 __all__ = ["register"]
 
@@ -164,6 +164,63 @@ def through(api: Api, key: str, *steps: str, reason: str = "the provider cannot 
             now=api.clock.now(),
             key=key,
         )
+
+
+def records(api: Api, tenant: UUID) -> dict[str, Any]:
+    """One of each that a route can name, by the name of its parameter."""
+    clinician = api.register.clinician(tenant)
+    license_id = api.register.license(tenant, clinician, date(2027, 1, 31))
+    medication_id = api.register.prescribe(clinician, DAILY)
+    ((key,),) = api.register.rows(
+        "SELECT encode(idempotency_key, 'hex') FROM notification_schedule"
+        " WHERE license_id = :license_id AND event = 'PRIMARY'",
+        license_id=license_id,
+    )
+    through(api, key, "QUEUED", "SENDING", "UNKNOWN", "HELD")
+    return {
+        "clinician_id": clinician,
+        "user_id": clinician,
+        "license_id": license_id,
+        "medication_id": medication_id,
+        "key": key,
+        "policy_id": drafted(api, tenant),
+        "version": 1,
+        "import_id": imported(api, tenant),
+        "tenant_id": tenant,
+        "suppression_id": suppressed(api, tenant),
+    }
+
+
+def imported(api: Api, tenant: UUID) -> UUID:
+    ((import_id,),) = api.register.rows("SELECT uuidv7()")
+    api.register.execute(
+        "INSERT INTO imports (import_id, tenant_id, source_name, sha256, status, mapping, started_at, finished_at)"
+        " VALUES (:import_id, :tenant, 'register.csv', sha256('x'), 'DONE', '{}', :now, :now)",
+        import_id=import_id,
+        tenant=tenant,
+        now=api.clock.now(),
+    )
+    return import_id
+
+
+def suppressed(api: Api, tenant: UUID) -> UUID:
+    """With a webhook beside it."""
+    suppress(api.register)
+    api.register.execute(
+        "INSERT INTO tenant_webhooks (tenant_id, url, updated_at) VALUES (:tenant, 'https://x.test', :now)",
+        tenant=tenant,
+        now=api.clock.now(),
+    )
+    ((suppression_id,),) = api.register.rows(
+        "SELECT suppression_id FROM suppressions WHERE tenant_id = :tenant", tenant=tenant
+    )
+    found: UUID = suppression_id
+    return found
+
+
+def operate(api: Api, tenant: UUID) -> None:
+    with api.register.database.owner.begin() as connection:
+        connection.execute(text("UPDATE tenants SET is_operator = (tenant_id = :tenant)"), {"tenant": tenant})
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from string import Template
@@ -11,8 +10,7 @@ import pytest
 
 from nolapse.api.identity import Role
 from nolapse.api.permissions import ANYBODY, ROUTES
-from tests.integration.api.conftest import Api
-from tests.integration.conftest import DAILY
+from tests.integration.api.conftest import Api, operate, records
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 CALLS = re.findall(r"^\$ (curl .*)$", PAGE, re.MULTILINE)
@@ -27,15 +25,13 @@ def test_there_is_one_for_every_route() -> None:
 )
 def test_it_does_what_it_says(api: Api, shown: str) -> None:
     tenant = api.register.tenant()
-    clinician = api.register.clinician(tenant)
-    licence = api.register.license(tenant, clinician, date(2027, 1, 31))
-    medication = api.register.prescribe(clinician, DAILY)
-    ((key,),) = api.register.rows(
-        "SELECT encode(idempotency_key, 'hex') FROM notification_schedule WHERE event = 'PRIMARY'"
-    )
-    ids = {"CLINICIAN": clinician, "LICENSE": licence, "MEDICATION": medication, "KEY": key}
+    operate(api, tenant)
+    ids = {name.removesuffix("_id").upper(): value for name, value in records(api, tenant).items()}
+    token = api.token(tenant, Role.ADMIN)
+    if "/rollback" in shown:
+        api.call("POST", f"/v1/policies/{ids['POLICY']}/activate", token, {"version": 2})
     # What a shell puts in place of variables stands outside of single quotes, which shlex takes away.
-    words = shlex.split(Template(shown).safe_substitute(ids, NOLAPSE="", TOKEN=api.token(tenant, Role.ADMIN)))
+    words = shlex.split(Template(shown).safe_substitute(ids, NOLAPSE="", TOKEN=token))
 
     options = dict(pairwise(words))
     path = next(word for word in words if word.startswith("/"))

@@ -1,17 +1,14 @@
 """Every route by every role, with own and another tenant, by the one matrix that the API itself asks."""
 
 import re
-from datetime import date
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from nolapse.api.identity import Role
 from nolapse.api.permissions import ANYBODY, ROUTES
-from tests.integration.api.conftest import Api, drafted, through
-from tests.integration.conftest import DAILY, suppress
+from tests.integration.api.conftest import Api, operate, records
 
 OF_A_PERSON = {"/v1/licenses", "/v1/medications"}
 GUARDED = [
@@ -63,63 +60,6 @@ def registered(api: Api) -> set[tuple[str, str]]:
 
 def test_every_route_stands_in_the_matrix_and_every_row_has_its_route(api: Api) -> None:
     assert registered(api) == ROUTES.keys()
-
-
-def records(api: Api, tenant: UUID) -> dict[str, Any]:
-    """One of each that a route can name, by the name of its parameter."""
-    clinician = api.register.clinician(tenant)
-    license_id = api.register.license(tenant, clinician, date(2027, 1, 31))
-    medication_id = api.register.prescribe(clinician, DAILY)
-    ((key,),) = api.register.rows(
-        "SELECT encode(idempotency_key, 'hex') FROM notification_schedule"
-        " WHERE license_id = :license_id AND event = 'PRIMARY'",
-        license_id=license_id,
-    )
-    through(api, key, "QUEUED", "SENDING", "UNKNOWN", "HELD")
-    return {
-        "clinician_id": clinician,
-        "user_id": clinician,
-        "license_id": license_id,
-        "medication_id": medication_id,
-        "key": key,
-        "policy_id": drafted(api, tenant),
-        "version": 1,
-        "import_id": imported(api, tenant),
-        "tenant_id": tenant,
-        "suppression_id": suppressed(api, tenant),
-    }
-
-
-def imported(api: Api, tenant: UUID) -> UUID:
-    ((import_id,),) = api.register.rows("SELECT uuidv7()")
-    api.register.execute(
-        "INSERT INTO imports (import_id, tenant_id, source_name, sha256, status, mapping, started_at, finished_at)"
-        " VALUES (:import_id, :tenant, 'register.csv', sha256('x'), 'DONE', '{}', :now, :now)",
-        import_id=import_id,
-        tenant=tenant,
-        now=api.clock.now(),
-    )
-    return import_id
-
-
-def suppressed(api: Api, tenant: UUID) -> UUID:
-    """With a webhook beside it."""
-    suppress(api.register)
-    api.register.execute(
-        "INSERT INTO tenant_webhooks (tenant_id, url, updated_at) VALUES (:tenant, 'https://x.test', :now)",
-        tenant=tenant,
-        now=api.clock.now(),
-    )
-    ((suppression_id,),) = api.register.rows(
-        "SELECT suppression_id FROM suppressions WHERE tenant_id = :tenant", tenant=tenant
-    )
-    found: UUID = suppression_id
-    return found
-
-
-def operate(api: Api, tenant: UUID) -> None:
-    with api.register.database.owner.begin() as connection:
-        connection.execute(text("UPDATE tenants SET is_operator = (tenant_id = :tenant)"), {"tenant": tenant})
 
 
 def request(method: str, route: str, ids: dict[str, Any]) -> tuple[str, Any]:
