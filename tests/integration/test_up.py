@@ -121,7 +121,7 @@ def test_a_reminder_that_is_due_arrives_and_ctrl_c_ends_everything(
     wait_for(f"{url}/mailbox/", "ada@clinic.test")
     assert page(f"{url}/health") == (
         200,
-        '{"status":"ok","checks":{"database":"ok","zone_data":"ok","scan":"ok","providers":"ok"}}',
+        '{"status":"ok","checks":{"database":"ok","schema":"ok","queue":"ok","zone_data":"ok","scan":"ok","providers":"ok"}}',
     )
     assert page(f"{url}/no-such-page")[0] == 404
     assert page(f"{url}/v1/licenses")[0] == 401
