@@ -161,7 +161,7 @@ def everything(database: Database) -> dict[str, list[tuple[Any, ...]]]:
         tables = connection.scalars(
             text(
                 "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
-                " AND NOT relispartition AND relname NOT IN ('zone', 'zone_offset', 'day_off')"
+                " AND NOT relispartition AND relname NOT IN ('zone', 'zone_offset', 'day_off', 'metric_total')"
             )
         ).all()
         rows = {name: text(f"SELECT ctid, * FROM {name} ORDER BY ctid") for name in tables}  # noqa: S608
