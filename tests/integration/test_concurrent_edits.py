@@ -255,3 +255,32 @@ def test_answers_and_replans_of_one_licence_at_once_never_wait_for_one_another_f
         " JOIN licenses USING (license_id, clinician_id)"
         " WHERE occasion_date = expires_on AND notification_schedule.status = 'PENDING'"
     ) == [(len(events) * len(people), len(people))]  # fmt: skip
+
+
+def test_an_answer_waits_for_a_replan_before_it_touches_a_row(register: Register) -> None:
+    """The replan has one row of the licence and then wants another: an answer between them would be a deadlock."""
+    licensed(register, 1)
+    register.plan()
+    ((tenant,),) = register.rows("SELECT tenant_id FROM tenants")
+    first, second, *_ = register.rows(
+        "SELECT idempotency_key, scheduled_at FROM notification_schedule ORDER BY scheduled_at"
+    )
+    link = NotificationLink(tenant, bytes(first[0]), first[1], NOW)
+    touch = text("UPDATE notification_schedule SET updated_at = :now WHERE idempotency_key = :key")
+    # As the owner: other roles are not shown what a session waits for.
+    blocked = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(register.database.engine, "api") as connection:
+            connection.execute(statement("lock_planning"), {"tenant_id": tenant, "clinician_ids": None})
+            connection.execute(touch, {"now": NOW, "key": second[0]})
+            answered = pool.submit(record, register.database.api, link, Answer.RENEWED, NOW)
+            with register.database.owner.connect() as watching:
+                while watching.scalar(blocked) == 0:
+                    assert not answered.done()
+                    time.sleep(0.01)
+                    watching.rollback()  # what a transaction has once seen of activity, it sees again
+            connection.execute(touch, {"now": NOW, "key": first[0]})
+        assert answered.result(timeout=30) is True
+    assert register.statuses() == {"PRIMARY": "SUPPRESSED", "SECONDARY": "SUPPRESSED", "PAST_DUE": "PENDING"}
