@@ -27,7 +27,7 @@ PERSON = table(
     "clinicians",
     *(
         column(name, Text)
-        for name in ("external_id", "role", "full_name", "email", "phone", "timezone", "status")
+        for name in ("external_id", "role", "full_name", "email", "phone", "whatsapp", "timezone", "status")
     ),
     *(column(name, Uuid) for name in ("clinician_id", "supervisor_id")),
     *(column(name, TIMESTAMP(timezone=True)) for name in ("created_at", "updated_at", "deleted_at")),
@@ -51,6 +51,9 @@ class ClinicianBody(Body):
     full_name: schemas.Text
     email: Email | None = Field(default=None, description="null: your clinic's contact is told instead")
     phone: Phone | None = None
+    whatsapp: Phone | None = Field(
+        default=None, description="where this person agreed to be written to by WhatsApp; null: has not"
+    )
     timezone: Zone | None = Field(default=None, description="null: your clinic's")
     supervisor_id: UUID | None = Field(default=None, description="a clinician: told where a policy says so")
     status: Status = Field(default="ACTIVE", description="nobody is told about a person who is not ACTIVE")
@@ -64,6 +67,7 @@ class ClinicianPatch(Body):
     full_name: schemas.Text = ABSENT
     email: Email | None = ABSENT
     phone: Phone | None = ABSENT
+    whatsapp: Phone | None = ABSENT
     timezone: Zone | None = ABSENT
     supervisor_id: UUID | None = ABSENT
     status: Status = ABSENT
@@ -77,18 +81,22 @@ class Clinicians(Page):
     supervisor_id: UUID | None = None
 
 
-class Clinician(BaseModel):
-    clinician_id: UUID
+class Person(BaseModel):
     external_id: str
     role: Role
     full_name: str
     email: str | None
     phone: str | None
+    whatsapp: str | None
     timezone: str | None
     supervisor_id: UUID | None
     status: Status
     created_at: AwareDatetime
     updated_at: AwareDatetime
+
+
+class Clinician(Person):
+    clinician_id: UUID
 
 
 class EditedClinician(Clinician, Edited):

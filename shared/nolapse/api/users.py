@@ -8,12 +8,11 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import Field
 
 from nolapse.api import clinicians
-from nolapse.api.clinicians import LISTING, Clinician, ClinicianBody, ClinicianPatch, Role, Sort, Status
+from nolapse.api.clinicians import LISTING, Clinician, ClinicianBody, ClinicianPatch, Clinicians, Person
 from nolapse.api.etags import require_match
-from nolapse.api.listing import Page
 from nolapse.api.schemas import ABSENT, Edited, Listed, differences, patched
 from nolapse.api.v1 import JSON, V1
 from nolapse.storage.statements import statement
@@ -34,28 +33,14 @@ class UserPatch(ClinicianPatch):
     anniversary: YearlyDate | None = ABSENT
 
 
-class Users(Page):
-    sort: Sort = Field(default="full_name", description="a minus sorts downwards")
-    external_id: str | None = Field(default=None, max_length=200)
-    role: Role | None = None
-    status: Status | None = None
-    supervisor_id: UUID | None = None
+class Users(Clinicians):
+    """The same filters, under the name by which the OpenAPI document finds them."""
 
 
-class User(BaseModel):
+class User(Person):
     user_id: UUID = Field(description="the same as a clinician's clinician_id")
-    external_id: str
-    role: Role
-    full_name: str
-    email: str | None
-    phone: str | None
-    timezone: str | None
-    supervisor_id: UUID | None
-    status: Status
     birthday: date | None
     anniversary: date | None
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
 
 
 class EditedUser(User, Edited):

@@ -55,7 +55,7 @@ def reschedule(connection: Connection, people: Sequence[UUID], limits: Bounds) -
 
 def what_changed(connection: Connection, holders: Sequence[UUID], now: datetime) -> Rescheduled:
     """By the planning run at `now`, about the dates of `holders`."""
-    rows = connection.execute(statement("rescheduled"), {"holders": list(holders), "now": now}).all()
+    rows = connection.execute(statement("rescheduled"), {"clinician_ids": list(holders), "now": now}).all()
     created: list[Planned] = []
     restored: list[Planned] = []
     cancelled: list[Planned] = []

@@ -11,6 +11,7 @@ ADA = {
     "full_name": "Ada Lovelace",
     "email": "ada@Clinic.TEST",
     "phone": "+1 212 555 0100",
+    "whatsapp": "+44 20 7946 0958",
 }
 
 
@@ -30,6 +31,7 @@ def test_a_person_is_created_and_read(api: Api, staff: str) -> None:
         **ADA,
         "email": "ada@clinic.test",
         "phone": "+12125550100",
+        "whatsapp": "+442079460958",
     }
     assert made.body.pop("rescheduled") == {"moved": [], "created": [], "restored": [], "cancelled": []}
     assert read.body == made.body
@@ -185,6 +187,6 @@ def test_edits_are_audited_by_names_of_fields(api: Api, staff: str) -> None:
         "SELECT actor, action, reason FROM audit_log WHERE subject = :subject ORDER BY seq",
         subject=f"clinician:{made.body['clinician_id']}",
     ) == [
-        ("clinic:somebody", "clinician.created", "email, external_id, full_name, phone"),
+        ("clinic:somebody", "clinician.created", "email, external_id, full_name, phone, whatsapp"),
         ("clinic:somebody", "clinician.changed", "email, full_name"),
     ]

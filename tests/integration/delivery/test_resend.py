@@ -50,6 +50,23 @@ def again(delivery: Delivery, found: list[Unsent]) -> dict[str, int]:
     )
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE clinicians SET status = 'LEFT'",
+        "UPDATE licenses SET status = 'ENDED'",
+        "UPDATE licenses SET expires_on = expires_on + 365",
+    ],
+)
+def test_what_no_longer_holds_is_not_found(delivery: Delivery, change: str) -> None:
+    deferred(delivery, REFUSED)
+    assert len(unsent(delivery)) == 1
+
+    delivery.register.execute(change)
+
+    assert unsent(delivery) == []
+
+
 def test_what_a_fault_of_the_account_refused_is_found_and_what_its_address_refused_is_not(
     delivery: Delivery,
 ) -> None:

@@ -14,20 +14,7 @@ present AS NOT MATERIALIZED (  -- wide and long: read twice, not kept
   WHERE CAST(:clinician_ids AS uuid[]) IS NULL
     AND (CAST(:tenant_id AS uuid) IS NULL OR tenant_id = CAST(:tenant_id AS uuid))
   UNION ALL
-  SELECT schedule.*
-  FROM notification_schedule AS schedule
-  JOIN licenses USING (tenant_id, license_id)
-  WHERE licenses.clinician_id = ANY (CAST(:clinician_ids AS uuid[]))
-  UNION ALL
-  SELECT schedule.*
-  FROM notification_schedule AS schedule
-  JOIN person_dates USING (person_date_id)
-  WHERE person_dates.clinician_id = ANY (CAST(:clinician_ids AS uuid[]))
-  UNION ALL
-  SELECT schedule.*
-  FROM notification_schedule AS schedule
-  JOIN medications USING (tenant_id, medication_id)
-  WHERE medications.clinician_id = ANY (CAST(:clinician_ids AS uuid[]))
+-- include schedule_of_holders
 ),
 settled AS MATERIALIZED (
   SELECT

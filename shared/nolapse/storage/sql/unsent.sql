@@ -1,11 +1,22 @@
 -- What should have reached people and did not: given up by a provider's fault, bounced, or held back by a flag. By default only
 -- reasons that :retriable (a regular expression) takes; with :reason whatever was given up for what begins so.
 -- Never what an attempt got through or may have got through, nor what would come too late: closed before :since, or of
--- no use after its window. Reads the partitions from :since on, then notification_outbox by its unique key.
-SELECT slug AS tenant, event, status, reason, idempotency_key, scheduled_at
+-- no use after its window; nor of whom or what is no longer as it says: a person who left or was erased, a date that
+-- moved. Reads the partitions from :since on, then notification_outbox by its unique key.
+SELECT slug AS tenant, event, schedule.status, reason, idempotency_key, scheduled_at
 FROM notification_schedule AS schedule
 JOIN tenants USING (tenant_id)
-WHERE schedule.status IN ('DEFERRED', 'BOUNCED', 'SUPPRESSED')
+JOIN clinicians AS recipient USING (clinician_id)
+LEFT JOIN licenses USING (license_id)
+LEFT JOIN person_dates USING (person_date_id)
+LEFT JOIN medications USING (medication_id)
+JOIN clinicians AS holder
+  ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id, medications.clinician_id)
+WHERE recipient.status = 'ACTIVE' AND holder.status = 'ACTIVE'
+  AND (licenses.license_id IS NULL OR (licenses.status = 'ACTIVE' AND licenses.expires_on = occasion_date))
+  AND (person_dates.person_date_id IS NULL OR person_dates.on_date IS NOT NULL)
+  AND coalesce(medications.status, 'ACTIVE') = 'ACTIVE'
+  AND schedule.status IN ('DEFERRED', 'BOUNCED', 'SUPPRESSED')
   AND scheduled_at > CAST(:since AS timestamptz) - interval '48 hours' AND scheduled_at <= :now
   AND window_end > :since AND (window_end > :now OR NOT perishable)
   AND (schedule.status <> 'SUPPRESSED' OR starts_with(reason, 'flag: '))

@@ -6,8 +6,8 @@ has every transition once, in the order of commits and without a gap, so `fold_m
 
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0021"
+down_revision = "0020"
 
 
 def upgrade() -> None:

@@ -4,7 +4,7 @@ from alembic import op
 
 from migrations.tenancy import isolate
 
-revision = "0021"
+revision = "0018"
 down_revision = "0017"
 
 OF_ONE_PERSON = (

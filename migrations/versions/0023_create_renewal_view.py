@@ -8,8 +8,8 @@ from alembic import op
 
 from migrations.tenancy import CURRENT_TENANT
 
-revision = "0027"
-down_revision = "0026"
+revision = "0023"
+down_revision = "0022"
 
 
 def upgrade() -> None:
