@@ -2,9 +2,9 @@
 
 import datetime as dt
 import ipaddress
+import select
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -65,13 +65,6 @@ NO_ANSWER: list[Fault] = [
     *(faults.answer(status) for status in (302, 400, 401, 403, 404, 429, 500, 503)),
     *(faults.answer(200, body=body) for body in (None, [], {}, "")),
 ]
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    assert time.monotonic() - began < seconds
 
 
 @dataclass(frozen=True)
@@ -249,15 +242,20 @@ def tls_relay(context: ssl.SSLContext, backend: int) -> Iterator[int]:
         thread.join()
 
 
-def relay(client: socket.socket, backend: int) -> None:
-    client.settimeout(20)
+def relay(client: ssl.SSLSocket, backend: int) -> None:
+    """By one thread: OpenSSL's connections are not for two at once."""
     with socket.create_connection(("127.0.0.1", backend), 20) as vendor:
-        requests = Thread(target=pump, args=(client, vendor), daemon=True)
-        requests.start()
-        pump(vendor, client)
-
-
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65_536):
-            sink.sendall(data)
+        while True:
+            ready = [client] if client.pending() else select.select([client, vendor], [], [], 20)[0]
+            for source in ready:
+                client.setblocking(False)  # what came may be of TLS's own, and nothing to read
+                try:
+                    data = source.recv(65_536)
+                except ssl.SSLWantReadError:
+                    continue
+                client.settimeout(20)
+                if not data:
+                    return
+                (vendor if source is client else client).sendall(data)
+            if not ready:
+                return

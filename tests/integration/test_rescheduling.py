@@ -52,6 +52,8 @@ UPDATE notification_schedule
 SET status = :to,
     claimed_at = CASE
       WHEN :to IN ('PENDING', 'LATE_PENDING') THEN NULL WHEN :to = 'QUEUED' THEN CAST(:now AS timestamptz)
+      -- a receipt proves an attempt that was given up
+      WHEN :to = 'SENT' THEN coalesce(claimed_at, CAST(:now AS timestamptz))
       ELSE claimed_at END,
     attempt_count = attempt_count + CASE :to WHEN 'SENDING' THEN 1 ELSE 0 END,
     late = late OR :to = 'LATE_PENDING',
