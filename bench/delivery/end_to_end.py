@@ -28,6 +28,7 @@ from nolapse.delivery.scan import PORTION, scan
 from nolapse.domain.links import Links
 from nolapse.domain.messages import Email
 from nolapse.domain.outcomes import Accepted, NotFound, Outcome, ProbeResult
+from nolapse.domain.quiet_hours import Hours
 from nolapse.domain.seals import KeyRing
 from nolapse.runtime.sqs_events import open_batch
 
@@ -42,8 +43,8 @@ RULES = DispatchRules(
     timeout=timedelta(seconds=15),
     tries=3,
     lease=timedelta(seconds=120),
-    sms_quiet_from=local_time(8),
-    sms_quiet_until=local_time(21),
+    text_hours=Hours(local_time(8), local_time(20)),
+    per_tenant_minute=PLENTY,
     per_person_day=PLENTY,
 )
 SENDER = Sender(
@@ -99,7 +100,7 @@ def without_a_queue(postgres: Postgres, messages: int) -> float:
     with due.base(postgres, messages) as base:
         queue: Any = ListQueue()
         began = time.perf_counter()
-        while scan(base.engine, queue, flags(), now=NOW, limit=PORTION)["claimed"]:
+        while scan(base.engine, queue, flags(), now=NOW, limit=PORTION, correlation_id="bench")["claimed"]:
             queued = [
                 QueuedNotification(key=each.idempotency_key.hex(), scheduled_at=each.scheduled_at)
                 for each in queue.claims
@@ -139,7 +140,7 @@ def _scan(socket: str, url: str, shared: Shared) -> None:
     engine, queue = due.connect(socket), NotificationQueue(client(url), url, KEYS)
     shared.ready.wait()
     while True:
-        counts = scan(engine, queue, flags(), now=NOW, limit=LIMIT)
+        counts = scan(engine, queue, flags(), now=NOW, limit=LIMIT, correlation_id="bench")
         if counts["room"] and not counts["claimed"]:
             return
         if counts["claimed"] < RECEIVED_AT_ONCE:
