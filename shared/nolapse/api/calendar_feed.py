@@ -39,6 +39,7 @@ def add_routes(v1: V1) -> None:
     def get_calendar(clinician_id: UUID) -> Feed:
         """Get a link to a person's licences as a calendar."""
         clinicians.read(v1, clinician_id)
+        v1.shows(clinician_id)
         link = PersonLink(v1.principal.tenant_id, clinician_id, v1.now)
         return Feed(url=v1.outside.links.feed(link))
 
