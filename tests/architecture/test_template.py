@@ -12,7 +12,7 @@ import pytest
 
 from local.schedules import ticks
 from local.template import Schedule, Template, resolve
-from nolapse.api.identity import OURS, READ, WRITE, Role
+from nolapse.api.identity import READ, WRITE, Role
 from nolapse.delivery.flags import ENVIRONMENT, PROFILE
 from nolapse.runtime.operations import OPERATION
 
@@ -316,13 +316,15 @@ def test_the_user_pool_is_made_where_no_issuer_is_named_and_is_then_the_issuer()
         "MakesUserPool": {"Condition": "true"}, "LetsMachineIn": {"Condition": "true"},
         "AWS::Region": {"Ref": "eu-central-1"}, "UserPool": {"Ref": "eu-central-1_x"},
         "PeopleClient": {"Ref": "people"}, "MachineClient": {"Ref": "machine"},
+        "NamesAudience": {"Condition": "true"}, "OidcAudience": {"Ref": "more,yet-more"},
     }  # fmt: skip
     issuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_x"
     assert resolve(settings["OIDC_ISSUER"], made) == resolve(gateway["issuer"], made) == issuer
     assert resolve(settings["OIDC_KEYS_URL"], made) == f"{issuer}/.well-known/jwks.json"
     assert gateway["audience"] == {"Fn::Split": [",", settings["OIDC_AUDIENCE"]]}
-    assert resolve(settings["OIDC_AUDIENCE"], made) == "people,machine"
-    assert resolve(settings["OIDC_AUDIENCE"], {**made, "LetsMachineIn": {"Condition": "false"}}) == "people"
+    assert resolve(settings["OIDC_AUDIENCE"], made) == "people,machine,more,yet-more"
+    alone = {**made, "LetsMachineIn": {"Condition": "false"}, "NamesAudience": {"Condition": "false"}}
+    assert resolve(settings["OIDC_AUDIENCE"], alone) == "people"
     named = {"MakesUserPool": {"Condition": "false"}, "OidcIssuer": {"Ref": "https://issuer.test"}}
     assert (
         resolve(settings["OIDC_ISSUER"], named) == resolve(gateway["issuer"], named) == "https://issuer.test"
@@ -349,7 +351,7 @@ def test_scopes_are_those_that_the_api_asks_for() -> None:
     named = {
         f"{server['Identifier']}/{each['ScopeName']}" for each in server["Scopes"] if "ScopeName" in each
     }
-    assert named == {READ, WRITE, f"{OURS}{Role.CLINIC}"}
+    assert named == {READ, WRITE, f"nolapse/{Role.CLINIC}"}
     for client in CLIENTS.values():
         asked = {each for each in client["AllowedOAuthScopes"] if isinstance(each, str)}
         assert asked <= named | {"openid"}

@@ -17,8 +17,7 @@ ALGORITHMS = ["RS256", "ES256"]
 LEEWAY = timedelta(seconds=30)
 KEYS_TIMEOUT_SECONDS = 3
 RETRY_AFTER_SECONDS = 5
-OURS = "nolapse/"
-READ, WRITE = f"{OURS}read", f"{OURS}write"
+READ, WRITE = "nolapse/read", "nolapse/write"
 # What the name of a tenant's group, or of its machine's scope, begins with; the tenant's id follows.
 TENANT = "tenant:"
 SUBJECT = re.compile(r"[\x21-\x7e]{1,128}")
@@ -121,11 +120,8 @@ def _said_by_cognito(claims: Mapping[str, Any], scopes: Iterable[str]) -> dict[s
     https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
     """
     is_machine = claims["sub"] == claims.get("client_id")
-    groups = (
-        [scope.removeprefix(OURS) for scope in scopes if scope.startswith(OURS)]
-        if is_machine
-        else claims.get("cognito:groups", [])
-    )
+    named = [scope.rpartition("/")[2] for scope in scopes]
+    groups = named if is_machine else claims.get("cognito:groups", [])
     said = {"roles": groups, "clinician_id": claims.get("username")}
     tenants = [group.removeprefix(TENANT) for group in groups if group.startswith(TENANT)]
     # Of two nobody would know which is meant.
