@@ -89,6 +89,7 @@ def create_stack(
     """`secrets`: parameter that wants a secret's ARN -> what the secret holds."""
     arns = _create_secrets(cloud, name, secrets)
     references = _pseudo_parameters(name) | template.parameters({**parameters, **arns})
+    references |= template.conditions(references)
     references |= _function_names(template, name)
     _create_buckets(template, cloud, references)
     _create_queues(template, cloud, references)

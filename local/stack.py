@@ -208,7 +208,7 @@ def running(
         )
         environment = stack.environment | cloud.environment
         functions = open_things.enter_context(Functions(stack.functions, environment))
-        runtime = bootstrap.Runtime(Settings(), clock)
+        runtime = bootstrap.Runtime(Settings.read(), clock)
         bootstrap.install(runtime)
         open_things.callback(runtime.engine.dispose)
         queues = [

@@ -143,7 +143,7 @@ class World:
         """Vendors of e-mail in this order, from now on."""
         order = ",".join(providers)
         if order not in self._runtimes:
-            made = Runtime(Settings(email_providers=order), self.clock)  # type: ignore[call-arg]
+            made = Runtime(Settings.read().model_copy(update={"email_providers": order}), self.clock)
             watch_statements(made.engine, self.lose_connections)
             self._runtimes[order] = made
         bootstrap.install(self._runtimes[order])

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import ARRAY, TIMESTAMP, DateTime, Integer, Row, Text, Uuid, column, table
 
 from nolapse.api import clinicians, schemas
 from nolapse.api.errors import Unprocessable
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import ABSENT, Body, Edited, Listed, differences, patched
+from nolapse.api.schemas import ABSENT, Body, Edited, Listed, Model, differences, patched
 from nolapse.api.v1 import JSON, V1
 from nolapse.domain.doses import Lateness
 from nolapse.domain.errors import UnknownZone
@@ -87,7 +87,7 @@ class Medications(Page):
     status: Status | None = None
 
 
-class Medication(BaseModel):
+class Medication(Model):
     medication_id: UUID
     clinician_id: UUID
     caregiver_id: UUID | None

@@ -35,7 +35,7 @@ Span = Annotated[Hours | Literal["none"], BeforeValidator(_hours)]
 class StateHours(BaseModel):
     """What one state's law says; `source` is where it says so."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     source: str = Field(min_length=1)
     every_day: Span | None = None

@@ -214,7 +214,7 @@ _installed: list[Runtime] = []
 def runtime() -> Runtime:
     """The one of this execution environment: made from the environment variables on first use."""
     if not _installed:
-        install(Runtime(Settings()))
+        install(Runtime(Settings.read()))
     return _installed[0]
 
 
