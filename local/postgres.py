@@ -62,6 +62,7 @@ class Postgres:
                 "user": SUPERUSER,
                 "database": "postgres",
                 "unix_sock": f"{self.socket}/.s.PGSQL.{PORT}",
+                "ssl_context": False,
             },
         )
 

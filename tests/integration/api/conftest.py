@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -120,6 +121,7 @@ def api(register: Register, tmp_path: Path) -> Iterator[Api]:
         yield made[0]
 
 
+@cache
 def nowhere() -> Any:
     """Signs links, and reaches nothing."""
     return boto3.client(
