@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class Route:
     path: str
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     pass
 
 
@@ -110,6 +111,7 @@ class Template:
     root: Path
 
     @classmethod
+    @cache
     def load(cls, path: Path) -> "Template":
         with path.open(encoding="utf-8") as stream:
             return cls(yaml.load(stream, Loader=_Loader), path.parent)  # noqa: S506  a SafeLoader
