@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -35,6 +36,10 @@ class Database:
     engine: Engine
     api: Engine
     owner: Engine
+
+    def dispose(self) -> None:
+        for engine in (self.engine, self.api, self.owner):
+            engine.dispose()
 
 
 def memory() -> Path | None:
@@ -71,10 +76,11 @@ def postgres() -> Postgres:
     return server
 
 
-@pytest.fixture
-def database(postgres: Postgres) -> Iterator[Database]:
+@contextmanager
+def cloned(postgres: Postgres, template: str = TEMPLATE) -> Iterator[Database]:
+    """A copy of a database that nobody is connected to, dropped in the end."""
     name = f"test_{next(numbers)}"
-    postgres.create_database(name, TEMPLATE)
+    postgres.create_database(name, template)
     made = Database(
         postgres,
         name,
@@ -82,7 +88,14 @@ def database(postgres: Postgres) -> Iterator[Database]:
         api=postgres.engine(name, "nolapse_api"),
         owner=postgres.engine(name),
     )
-    yield made
-    for engine in (made.engine, made.api, made.owner):
-        engine.dispose()
-    postgres.drop_database(name)
+    try:
+        yield made
+    finally:
+        made.dispose()
+        postgres.drop_database(name)
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Database]:
+    with cloned(postgres) as made:
+        yield made

@@ -191,7 +191,8 @@ class Runtime:
 
     @cached_property
     def _secrets(self) -> SecretsProvider:
-        return SecretsProvider()
+        # Not of a session of its own, which would read the services' models once more.
+        return SecretsProvider(boto3_client=boto3.client("secretsmanager"))
 
     def _secret(self, secret_id: str) -> dict[str, Any]:
         secret = self._secrets.get(secret_id, transform="json", max_age=SECRET_AGE_SECONDS)
