@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class Route:
     path: str
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     pass
 
 
@@ -112,6 +113,7 @@ class Template:
     root: Path
 
     @classmethod
+    @cache
     def load(cls, path: Path) -> "Template":
         with path.open(encoding="utf-8") as stream:
             return cls(yaml.load(stream, Loader=_Loader), path.parent)  # noqa: S506  a SafeLoader

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from local.template import Template
+from nolapse.domain.quiet_hours import OURS
 from nolapse.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -160,3 +161,10 @@ def test_empty_is_as_wrong_as_missing(environment: pytest.MonkeyPatch, name: str
     environment.setenv(name, "")
     with pytest.raises(ValidationError, match=name.lower()):
         Settings.read()
+
+
+def test_policies_are_judged_by_the_hours_that_texts_have() -> None:
+    assert (VARIABLES["SMS_QUIET_UNTIL"], VARIABLES["SMS_QUIET_FROM"]) == (
+        f"{OURS.opens:%H:%M}",
+        f"{OURS.closes:%H:%M}",
+    )

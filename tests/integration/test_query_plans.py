@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from local.postgres import Postgres
 from nolapse.storage.statements import statement
-from tests.conftest import TEMPLATE, Database
+from tests.conftest import Database, cloned
 from tests.integration.conftest import Register
 
 PLANNED_AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -120,19 +120,9 @@ THIS_MONTH = f"notification_schedule_{NOW:%Y_%m}"
 @pytest.fixture(scope="module")
 def base(postgres: Postgres) -> Iterator[Database]:
     """Shared: EXPLAIN changes nothing."""
-    postgres.create_database("history", TEMPLATE)
-    made = Database(
-        postgres,
-        "history",
-        engine=postgres.engine("history", "nolapse_engine"),
-        api=postgres.engine("history", "nolapse_api"),
-        owner=postgres.engine("history"),
-    )
-    make_history(Register(made))
-    yield made
-    for engine in (made.engine, made.api, made.owner):
-        engine.dispose()
-    postgres.drop_database("history")
+    with cloned(postgres) as made:
+        make_history(Register(made))
+        yield made
 
 
 def make_history(register: Register) -> None:

@@ -58,8 +58,8 @@ def create_engine(
             parameters["unix_sock"] = f"{host}/.s.PGSQL.{port}"
         else:
             parameters.update(host=host, port=port)
-        if verify_tls:
-            parameters["ssl_context"] = ssl.create_default_context()
+        # False: none at all. Left out, pg8000 loads the machine's certificates, which takes longer than to connect.
+        parameters["ssl_context"] = ssl.create_default_context() if verify_tls else False
 
     @event.listens_for(engine, "connect")
     def convert_fast(connection: Any, _record: Any) -> None:
