@@ -1,7 +1,7 @@
 """The least SQL that writes what our path writes, into the product's own tables, over psycopg: two processes.
 
-Three updates of the schedule, an attempt inserted and settled, three audit rows by the trigger: no fairness, no leases to
-respect, nothing looked at twice. What is left between this and raw.py is the rows themselves.
+Three updates of the schedule, an attempt inserted and settled, three audit rows by the trigger: no fairness, no leases
+to respect, nothing looked at twice. What is left between this and raw.py is the rows themselves.
 """
 
 import sys
