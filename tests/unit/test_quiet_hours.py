@@ -144,12 +144,17 @@ def test_every_law_says_where_it_stands() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('[XX]\nsource = "s"\nevery_day = "08:00-20:00"', "no states: XX"),
-        ('[NY]\nevery_day = "08:00-20:00"', "source"),
-        ('[NY]\nsource = "s"\nsunday = "none"', "some days have no hours"),
-        ('[NY]\nsource = "s"\nevery_day = "20:00-08:00"', "opens no earlier than it closes"),
-        ('[NY]\nsource = "s"\nevery_day = "mornings"', "are no hours"),
-        ('[NY]\nsource = "s"\nevery_day = "08:00-20:00"\nmonday = "none"', "monday"),
+        ('[XX]\nsource = "s"\nconfidence = "text"\nevery_day = "08:00-20:00"', "no states: XX"),
+        ('[NY]\nevery_day = "08:00-20:00"\nconfidence = "text"', "source"),
+        ('[NY]\nevery_day = "08:00-20:00"\nsource = "s"', "confidence"),
+        ('[NY]\nevery_day = "08:00-20:00"\nsource = "s"\nconfidence = "high"', "confidence"),
+        ('[NY]\nsource = "s"\nconfidence = "text"\nsunday = "none"', "some days have no hours"),
+        (
+            '[NY]\nsource = "s"\nconfidence = "text"\nevery_day = "20:00-08:00"',
+            "opens no earlier than it closes",
+        ),
+        ('[NY]\nsource = "s"\nconfidence = "text"\nevery_day = "mornings"', "are no hours"),
+        ('[NY]\nsource = "s"\nconfidence = "text"\nevery_day = "08:00-20:00"\nmonday = "none"', "monday"),
     ],
 )
 def test_what_makes_no_sense_is_named(text: str, why: str) -> None:

@@ -29,10 +29,10 @@ from nolapse.api import (
     unsubscribe,
     users,
 )
-from nolapse.api.acknowledge import Clock
 from nolapse.api.front import Front, Log, cors
 from nolapse.api.health import Depths, Watched
 from nolapse.api.identity import Verifier
+from nolapse.api.linked import Clock
 from nolapse.api.pace import Pace
 from nolapse.api.parameters import refuse_undeclared
 from nolapse.api.uploads import Uploads

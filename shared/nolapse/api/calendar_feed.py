@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from nolapse.api import clinicians
 from nolapse.api.calendar_file import calendar_of
+from nolapse.api.linked import ACTOR
 from nolapse.api.pages import private
 from nolapse.api.schemas import Model
 from nolapse.api.v1 import V1
@@ -20,7 +21,6 @@ from nolapse.domain.links import FEED, DeadLink, Links, PersonLink
 from nolapse.storage.engine import tenant_transaction
 from nolapse.storage.statements import statement
 
-ACTOR = "link"
 Token = Annotated[str, Query(max_length=1_000)]
 
 

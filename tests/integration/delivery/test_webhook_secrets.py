@@ -50,11 +50,8 @@ def shown(said: str) -> str:
 
 
 def test_the_key_that_is_shown_is_the_one_that_signs(delivery: Delivery, run: Run, tmp_path: Path) -> None:
+    delivery.told_by("WEBHOOK")
     tenant = delivery.due()
-    delivery.register.execute(
-        "UPDATE policy_version SET steps ="
-        ' (SELECT jsonb_agg(step || \'{"channels": ["WEBHOOK"]}\') FROM jsonb_array_elements(steps) AS step)'
-    )
     key = shown(run("rotate"))
     with TenantEndpointDouble(tmp_path / "endpoint.sqlite", delivery.clock.now, keys=[key]) as endpoint:
         delivery.register.execute(
@@ -63,7 +60,6 @@ def test_the_key_that_is_shown_is_the_one_that_signs(delivery: Delivery, run: Ru
             url=endpoint.url,
             now=OPENS,
         )
-        delivery.register.plan(OPENS)
         delivery.send(OPENS)
 
         assert len(endpoint.messages()) == 1
