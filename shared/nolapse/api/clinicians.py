@@ -17,7 +17,7 @@ from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
 from nolapse.api.schemas import ABSENT, Body, Edited, Email, Listed, Model, Phone, Zone, differences, patched
 from nolapse.api.v1 import JSON, V1
-from nolapse.planning.edits import reschedule
+from nolapse.planning.edits import READ_WHEN_SENT, Rescheduled, reschedule
 from nolapse.storage.statements import statement
 
 Role = Literal["CLINICIAN", "SUPERVISOR", "STAFF", "PATIENT", "CAREGIVER"]
@@ -194,7 +194,8 @@ def delete(v1: V1, clinician_id: UUID) -> Edited:
 
 
 def edited(v1: V1, row: Row[Any], action: str, changed: Sequence[str]) -> EditedClinician:
-    rescheduled = reschedule(v1.connection, [row.clinician_id], v1.limits)
+    plans = action != "clinician.changed" or not READ_WHEN_SENT.issuperset(changed)
+    rescheduled = reschedule(v1.connection, [row.clinician_id], v1.limits) if plans else Rescheduled()
     v1.audit(action, f"clinician:{row.clinician_id}", changed)
     return EditedClinician(**shown(row).model_dump(), rescheduled=rescheduled)
 
