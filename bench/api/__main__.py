@@ -157,8 +157,10 @@ def drive(
         [locust, "-m", "locust", "-f", HERE / "users.py", "--host", stack.url, "--headless", "--only-summary", "--json",
          "--loglevel", "ERROR", "--stop-timeout", "30", "-u", str(users), "-r", str(users), "-t", f"{seconds}s"],
         env=os.environ | {"NOLAPSE_USERS": str(place / "users.json"), "NOLAPSE_IN_FLIGHT": str(in_flight)},
-        stdout=subprocess.PIPE, check=False,
+        capture_output=True, check=False,
     )  # fmt: skip
+    if not done.stdout:
+        raise RuntimeError(done.stderr.decode())
     asked = json.loads(done.stdout)
     with stack.log.open("rb") as lines:
         lines.seek(begins)
