@@ -158,6 +158,8 @@ class _Server(ThreadingHTTPServer):
 
 
 Fault = Callable[[Exchange], None]
+# How long a stop may take that nothing else holds up.
+POLL_SECONDS = 0.01
 
 
 class DoubleServer:
@@ -185,7 +187,7 @@ class DoubleServer:
     def start(self) -> None:
         server = _Server(self._vendor, self._clock, self._faults, self._port)
         self._port = server.server_port
-        thread = Thread(target=server.serve_forever, args=(0.05,), name="double", daemon=True)
+        thread = Thread(target=server.serve_forever, args=(POLL_SECONDS,), name="double", daemon=True)
         thread.start()
         self._running = server, thread
 
