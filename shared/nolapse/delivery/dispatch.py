@@ -21,7 +21,6 @@ from nolapse.delivery.compose import Composed, Sender, address, compose
 from nolapse.delivery.outlets import Outlets
 from nolapse.delivery.pace import DAY, MINUTE, Limit, Paced, take_pace
 from nolapse.delivery.queue import QueuedNotification
-from nolapse.delivery.quiet_hours import weeks_for
 from nolapse.domain.outcomes import Outcome, Rejected
 from nolapse.domain.quiet_hours import Hours, next_open
 from nolapse.domain.routing import NoWay, Plan, Verdict, Wait, Way, judge, waiting
@@ -235,6 +234,8 @@ class _Run:
         opens = self._circuits.ready_at(_circuit(row, provider), self._now)
         if channel not in TEXTS:
             return opens
+        from nolapse.delivery.quiet_hours import weeks_for  # noqa: PLC0415  the states' laws, which only texts pay for
+
         window = next_open(opens, row.zone, weeks_for(row.states, self._rules.text_hours))
         return window.start if window else None
 
