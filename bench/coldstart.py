@@ -56,7 +56,7 @@ def main() -> None:
 def install() -> None:
     """The layer, as `sam build` fills it."""
     subprocess.run(  # noqa: S603  our own interpreter
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--upgrade",
+        [sys.executable, "-m", "pip", "install", "-qqq", "--disable-pip-version-check", "--no-deps", "--upgrade",
          "--require-hashes", "--target", PLACE, "-r", REQUIREMENTS],
         check=True,
     )  # fmt: skip

@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nolapse.delivery.whatsapp import ApprovedText, WhatsApp
 from nolapse.domain.links import Links, NotificationLink
 from nolapse.domain.messages import Callback, Email, Rendered, TemplateMessage, TextMessage
 from nolapse.domain.zones import pinned_zone
 from nolapse.messages.registry import wording
 from nolapse.messages.rendering import render
 from nolapse.messages.schemas import mask
+
+if TYPE_CHECKING:
+    from nolapse.delivery.whatsapp import ApprovedText, WhatsApp
 
 Message = Email | TextMessage | TemplateMessage | Callback
 
@@ -28,7 +30,7 @@ class Sender:
     name: str
     portal_url: str
     links: Links
-    whatsapp: WhatsApp | None = None
+    whatsapp: "WhatsApp | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Composed:
     event: Mapping[str, object]
     tenant: str
     at: datetime
-    approved: ApprovedText | None = None
+    approved: "ApprovedText | None" = None
 
     def body(self, channel: str) -> str:
         """The text by which a provider without keys can tell one message from another."""

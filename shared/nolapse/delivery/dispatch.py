@@ -233,6 +233,8 @@ class _Run:
         opens = self._circuits.ready_at(_circuit(row, provider), self._now)
         if channel not in TEXTS:
             return opens
+        from nolapse.delivery.quiet_hours import weeks_for  # noqa: PLC0415  the states' laws, which only texts pay for
+
         window = next_open(opens, row.zone, weeks_for(row.states, self._rules.text_hours))
         return window.start if window else None
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from nolapse.delivery.outlets import Outlet, Outlets
-from nolapse.delivery.whatsapp import WhatsApp
 from nolapse.runtime.settings import Settings
 
 # https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
 MAILBOX_PER_MINUTE = 30
 
 if TYPE_CHECKING:
+    from nolapse.delivery.whatsapp import WhatsApp
     from nolapse.domain.messages import Notice
     from nolapse.providers.protocol import Provider
     from nolapse.providers.twilio_messages import TwilioAccount
@@ -55,10 +55,14 @@ def make_ops(settings: Settings, secret: Secret) -> "Sequence[Provider[Notice]]"
     ]
 
 
-def read_whatsapp(settings: Settings, secret: Secret) -> WhatsApp | None:
+def read_whatsapp(settings: Settings, secret: Secret) -> "WhatsApp | None":
     """What Twilio's secret says of WhatsApp, if anything. Raises pydantic's ValidationError."""
     held = secret(settings.twilio_secret_id).get("whatsapp") if settings.twilio_secret_id else None
-    return WhatsApp.model_validate(held) if held else None
+    if not held:
+        return None
+    from nolapse.delivery.whatsapp import WhatsApp  # noqa: PLC0415  where it is used
+
+    return WhatsApp.model_validate(held)
 
 
 def _graph(settings: Settings, secret: Secret) -> Outlet:
@@ -98,7 +102,7 @@ def _sms(settings: Settings, secret: Secret) -> Outlet:
     return Outlet(TwilioSms(_twilio(settings, secret)), senders, settings.sms_per_minute)
 
 
-def _whatsapp(settings: Settings, secret: Secret, whatsapp: WhatsApp) -> Outlet:
+def _whatsapp(settings: Settings, secret: Secret, whatsapp: "WhatsApp") -> Outlet:
     from nolapse.providers.twilio_messages import TwilioWhatsApp  # noqa: PLC0415  as the others
 
     provider = TwilioWhatsApp(_twilio(settings, secret))
