@@ -14,7 +14,7 @@ from tests.simulation.world import World
 pytestmark = LOST_SOCKETS
 SEEDS = 200
 # Small enough for several workers, each with a stack of its own.
-CHUNK = 20
+CHUNK = 10
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
