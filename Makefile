@@ -42,7 +42,7 @@ check: install ## Lint, types, import contracts, template, build
 	$(BIN)/sam validate --lint
 	$(BIN)/sam build
 
-bench: install ## Print the figures of a benchmark (NAME=planning, delivery)
+bench: install ## Print the figures of a benchmark (NAME=planning, delivery, api)
 	@$(BIN)/python -m bench.$(NAME)
 
 templates: install ## Compile the MJML of the messages

@@ -215,6 +215,8 @@ class HttpServer:
 def _handler_class(api: Api) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # An answer's head and body in one segment: the second of two waits for the client's delayed acknowledgement.
+        wbufsize = -1
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))

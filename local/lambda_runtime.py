@@ -28,8 +28,8 @@ from local.template import Function
 
 Handler = Callable[[Any, "LambdaContext"], Any]
 
-# Invocations of one function at a time; more wait. As reserved concurrency, but for the memory of one machine.
-AT_ONCE = 8
+# Invocations of one function at a time; more wait, and would do so for a core. As reserved concurrency.
+AT_ONCE = os.cpu_count() or 1
 
 _module_numbers = count(1)
 

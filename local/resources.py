@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from contextlib import closing
+from functools import cache
 from http.client import HTTPConnection
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -21,28 +22,40 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 REGION = "us-east-1"
+KEY = "local"
+
+
+@cache
+def _server() -> ThreadedMotoServer:
+    """One for the process, as its state is: it takes seconds to start and to stop."""
+    # werkzeug logs every request.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    return server
+
+
+@cache
+def _session() -> boto3.Session:
+    """What boto3 reads of the services' models stays with it."""
+    return boto3.Session(aws_access_key_id=KEY, aws_secret_access_key=KEY, region_name=REGION)
 
 
 class Cloud:
-    """moto's server, from `with` to the end of its block. What it holds is gone with it."""
+    """What moto's server holds, from `with` to the end of its block."""
 
     def __init__(self) -> None:
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server = _server()
 
     def __enter__(self) -> Self:
-        # werkzeug logs every request.
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)
-        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # moto keeps its state per process, not per server.
         with closing(HTTPConnection(*self._server.get_host_and_port())) as connection:
             connection.request("POST", "/moto-api/reset")
             connection.getresponse().read()
-        self._server.stop()
 
     @property
     def url(self) -> str:
@@ -54,28 +67,20 @@ class Cloud:
         """What Lambda puts beside the template's own variables, so that any boto3 client comes here."""
         return {
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": KEY,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
         }
 
     def sqs(self) -> "SQSClient":
-        return self._session().client("sqs", endpoint_url=self.url)
+        return _session().client("sqs", endpoint_url=self.url)
 
     def s3(self) -> "S3Client":
-        return self._session().client("s3", endpoint_url=self.url)
+        return _session().client("s3", endpoint_url=self.url)
 
     def secrets_manager(self) -> "SecretsManagerClient":
-        return self._session().client("secretsmanager", endpoint_url=self.url)
-
-    def _session(self) -> boto3.Session:
-        variables = self.environment
-        return boto3.Session(
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
+        return _session().client("secretsmanager", endpoint_url=self.url)
 
 
 def create_stack(
@@ -89,6 +94,7 @@ def create_stack(
     """`secrets`: parameter that wants a secret's ARN -> what the secret holds."""
     arns = _create_secrets(cloud, name, secrets)
     references = _pseudo_parameters(name) | template.parameters({**parameters, **arns})
+    references |= template.conditions(references)
     references |= _function_names(template, name)
     _create_buckets(template, cloud, references)
     _create_queues(template, cloud, references)

@@ -134,11 +134,12 @@ def running(
     faults: Faults = lambda: None,
     others: Mapping[str, Faults] | None = None,
     ops: Mapping[str, Faults] | None = None,
+    parameters: Mapping[str, str] | None = None,
 ) -> Iterator[RunningStack]:
     """The stack over `database`; what SendGrid's double takes is kept in `mail`.
 
     `others`: further vendors by name, with their faults: those of e-mail in the order in which they stand in for it.
-    `ops`: operators' channels, likewise.
+    `ops`: operators' channels, likewise. `parameters`: of the template, beside those that make it local.
     """
     with ExitStack() as open_things:
         cloud = open_things.enter_context(Cloud())
@@ -188,6 +189,7 @@ def running(
                 "WebhookTargets": "any",
                 "LogLevel": "INFO",
                 "FlagsSource": str(ROOT / "local" / "flags.json"),
+                **(parameters or {}),
             },
             secrets={
                 "EngineSecretArn": {"username": "nolapse_engine", "password": "local"},
@@ -208,7 +210,7 @@ def running(
         )
         environment = stack.environment | cloud.environment
         functions = open_things.enter_context(Functions(stack.functions, environment))
-        runtime = bootstrap.Runtime(Settings(), clock)
+        runtime = bootstrap.Runtime(Settings.read(), clock)
         bootstrap.install(runtime)
         open_things.callback(runtime.engine.dispose)
         queues = [

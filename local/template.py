@@ -7,13 +7,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 References = Mapping[str, Mapping[str, str]]
-"""Parameter, pseudo parameter or logical id -> what {"Ref": ...} and each attribute of GetAtt give."""
+"""Parameter, pseudo parameter or logical id -> what {"Ref": ...} and each attribute of GetAtt give; condition -> what
+{"Condition": ...} gives, `true` or `false`.
+"""
 
 
 class TemplateError(Exception):
@@ -81,7 +84,7 @@ class Route:
     path: str
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     pass
 
 
@@ -110,6 +113,7 @@ class Template:
     root: Path
 
     @classmethod
+    @cache
     def load(cls, path: Path) -> "Template":
         with path.open(encoding="utf-8") as stream:
             return cls(yaml.load(stream, Loader=_Loader), path.parent)  # noqa: S506  a SafeLoader
@@ -126,6 +130,13 @@ class Template:
             raise UnknownParameterError(unknown)
         defaults = {name: _text(p["Default"]) for name, p in declared.items() if "Default" in p}
         return {name: {"Ref": value} for name, value in (defaults | dict(given)).items()}
+
+    def conditions(self, references: References) -> dict[str, dict[str, str]]:
+        """In the order in which they stand: one may name those above it."""
+        found: dict[str, dict[str, str]] = {}
+        for name, condition in self.document.get("Conditions", {}).items():
+            found[name] = {"Condition": _text(_holds(condition, {**references, **found}))}
+        return found
 
 
 def resolve(value: Any, references: References) -> Any:
@@ -145,9 +156,25 @@ def _resolve_mapping(value: dict[str, Any], references: References) -> Any:
             return _substitute(text, {**references, **local})
         case [("Fn::Sub", text)]:
             return _substitute(text, references)
+        case [("Fn::If", [condition, then, otherwise])]:
+            # The other branch may name what is not made.
+            return resolve(then if _holds({"Condition": condition}, references) else otherwise, references)
         case [(name, _)] if name.startswith("Fn::") or name == "Condition":
             raise UnsupportedIntrinsicError(name)
     return {key: resolve(item, references) for key, item in value.items()}
+
+
+def _holds(condition: dict[str, Any], references: References) -> bool:
+    match list(condition.items()):
+        case [("Condition", name)]:
+            return _lookup(name, "Condition", references) == "true"
+        case [("Fn::Equals", [one, other])]:
+            return bool(resolve(one, references) == resolve(other, references))
+        case [("Fn::Not", [other])]:
+            return not _holds(other, references)
+        case [("Fn::And", others)]:
+            return all(_holds(each, references) for each in others)
+    raise UnsupportedIntrinsicError(next(iter(condition)))
 
 
 def _lookup(name: str, attribute: str, references: References) -> str:

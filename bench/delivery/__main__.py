@@ -10,11 +10,13 @@ pgqueuer and pg-boss, a log or archive. No text is rendered there: theirs have n
 
 raw        a table made for it, over psycopg: UPDATE … RETURNING by FOR UPDATE SKIP LOCKED, then UPDATE by id; two
            connections, batches of 2,000. The ceiling of what PostgreSQL does for two updates a row.
+same_rows  the least SQL that writes the rows that we write, into our tables, over psycopg; two connections, batches of
+           2,000. The ceiling for whoever keeps these records; over raw it says what the records cost.
 others     as their documentation tunes them for throughput, the best of the batch sizes that their file lists.
 drivers    the same statements of ours over pg8000 and over psycopg, at three sizes of batch, one connection.
 dispatch   scan() and dispatch() whole (seals, texts, limits), with a provider and a queue that do nothing.
-end_to_end the same through boto3 and an SQS double on the wire (standin.py), two dispatchers. standin_share: what
-           the double and those who poll it take of the cores' time; in the cloud SQS and Lambda do both.
+end_to_end the same over the wire to an SQS double (standin.py), scan by boto3, two dispatchers. standin_share: what the
+           double and those who poll it take of the cores' time; in the cloud SQS and Lambda do both.
 """
 
 import sys
@@ -42,6 +44,7 @@ def main() -> None:
         ours = median(rates["nolapse"])
         for name in rates.keys() - {"nolapse"}:
             show(f"claim_complete_over_{name}", ours / median(rates[name]))
+        show("same_rows_over_raw", median(rates["same_rows"]) / median(rates["raw"]))
         compare_drivers(postgres, installed)
         in_process = end_to_end.without_a_queue(postgres, MESSAGES)
         show("scan_dispatch_per_second", in_process)
@@ -56,6 +59,7 @@ def compete(postgres: Postgres, installed: others.Installed) -> dict[str, list[f
     for _ in range(ROUNDS):
         with due.base(postgres, ROWS) as base:
             rates["nolapse"].append(claim_complete.measure(base, BATCH, workers=2))
+        rates["same_rows"].append(others.same_rows(postgres, installed, ROWS))
         for name, found in others.measure(postgres, installed).items():
             rates[name].append(found)
     return rates

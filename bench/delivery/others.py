@@ -69,6 +69,15 @@ def measure(postgres: Postgres, installed: Installed) -> dict[str, float]:
     return rates
 
 
+def same_rows(postgres: Postgres, installed: Installed, rows: int) -> float:
+    """Rows a second by the least SQL that writes what we write."""
+    with due.base(postgres, rows):
+        return float(
+            run(installed.python, HERE / "contenders/same_rows.py", rows, due.NOW.isoformat(),
+                PGHOST=postgres.socket, PGDATABASE=due.DATABASE, PGUSER="nolapse_engine")
+        )  # fmt: skip
+
+
 def by_driver(postgres: Postgres, installed: Installed, driver: str, rows: int, batch: int) -> float:
     with due.base(postgres, rows):
         return float(

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from cli.main import app
 from local.template import Template
+from nolapse.planning.importing.headers import Field
 from nolapse.runtime.settings import Settings
 from tests.conftest import Database
 
@@ -143,6 +144,10 @@ def test_every_setting_stands_in_the_architecture() -> None:
     variables = set(GLOBALS["Environment"]["Variables"]).union(*of_functions)
     fields = {name.upper() for name in Settings.model_fields}
     assert set(table(ROOT / "docs/architecture.md", "Settings")) == variables | fields
+
+
+def test_every_field_of_a_register_stands_in_the_imports() -> None:
+    assert list(table(ROOT / "docs/imports.md", "Fields")) == list(Field)
 
 
 def test_every_dead_letter_queue_stands_in_a_runbook() -> None:

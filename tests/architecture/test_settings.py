@@ -8,18 +8,21 @@ import pytest
 from pydantic import ValidationError
 
 from local.template import Template
+from nolapse.domain.quiet_hours import OURS
 from nolapse.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = Template.load(ROOT / "template.yaml")
 VARIABLES: dict[str, Any] = TEMPLATE.document["Globals"]["Function"]["Environment"]["Variables"]
-# What others read: Powertools (https://docs.aws.amazon.com/powertools/python/latest/environment-variables/) and
-# zoneinfo (https://docs.python.org/3/library/zoneinfo.html#envvar-PYTHONTZPATH).
+# What others read: Powertools (https://docs.aws.amazon.com/powertools/python/latest/environment-variables/), zoneinfo
+# (https://docs.python.org/3/library/zoneinfo.html#envvar-PYTHONTZPATH) and pydantic
+# (https://docs.pydantic.dev/latest/concepts/plugins/#disabling-plugins).
 READ_BY_OTHERS = {
     "POWERTOOLS_SERVICE_NAME",
     "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_LOG_LEVEL",
     "PYTHONTZPATH",
+    "PYDANTIC_DISABLE_PLUGINS",
 }
 RETENTION = "".join(VARIABLES["RETENTION_DAYS"])
 COMPLETE = {
@@ -110,14 +113,14 @@ def test_what_the_template_fixes_is_valid(environment: pytest.MonkeyPatch) -> No
     for name, value in VARIABLES.items():
         if isinstance(value, str) and name in COMPLETE:
             environment.setenv(name, value)
-    settings = Settings()
+    settings = Settings.read()
     assert settings.quiet_until < settings.quiet_from
     assert settings.provider_timeout_seconds < settings.lease_seconds
 
 
 def test_a_complete_environment_is_read_in_its_types(environment: pytest.MonkeyPatch) -> None:
     assert environment
-    settings = Settings()
+    settings = Settings.read()
     assert (settings.database_port, settings.quiet_from) == (5432, time(20))
 
 
@@ -125,7 +128,7 @@ def test_everything_that_is_missing_is_said_at_once(environment: pytest.MonkeyPa
     for name in COMPLETE:
         environment.delenv(name)
     with pytest.raises(ValidationError) as caught:
-        Settings()
+        Settings.read()
     assert {str(error["loc"][0]).upper() for error in caught.value.errors()} == names() == COMPLETE.keys()
     assert {error["type"] for error in caught.value.errors()} == {"missing"}
 
@@ -148,7 +151,7 @@ def test_what_is_wrong_is_named_and_never_quoted(
 ) -> None:
     environment.setenv(name, value)
     with pytest.raises(ValidationError) as caught:
-        Settings()
+        Settings.read()
     assert [error["loc"] for error in caught.value.errors()] == [(name.lower(),)]
     assert value not in str(caught.value)
 
@@ -157,4 +160,11 @@ def test_what_is_wrong_is_named_and_never_quoted(
 def test_empty_is_as_wrong_as_missing(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.setenv(name, "")
     with pytest.raises(ValidationError, match=name.lower()):
-        Settings()
+        Settings.read()
+
+
+def test_policies_are_judged_by_the_hours_that_texts_have() -> None:
+    assert (VARIABLES["SMS_QUIET_UNTIL"], VARIABLES["SMS_QUIET_FROM"]) == (
+        f"{OURS.opens:%H:%M}",
+        f"{OURS.closes:%H:%M}",
+    )

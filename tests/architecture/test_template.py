@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from local.schedules import ticks
-from local.template import Schedule, Template
+from local.template import Schedule, Template, resolve
+from nolapse.api.identity import READ, WRITE, Role
 from nolapse.delivery.flags import ENVIRONMENT, PROFILE
 from nolapse.runtime.operations import OPERATION
 
@@ -295,3 +296,78 @@ def test_every_environment_gives_the_same_parameters_their_names() -> None:
         )
         assert required <= given.keys() <= TEMPLATE.document["Parameters"].keys()
         assert all(given[name].startswith(f"/nolapse/{environment}/") for name in required)
+
+
+POOL = {
+    name: resource
+    for name, resource in TEMPLATE.document["Resources"].items()
+    if resource["Type"].startswith("AWS::Cognito::")
+}
+CLIENTS = dict(TEMPLATE.resources("AWS::Cognito::UserPoolClient"))
+
+
+def test_the_user_pool_is_made_where_no_issuer_is_named_and_is_then_the_issuer() -> None:
+    conditions = TEMPLATE.document["Conditions"]
+    assert conditions["MakesUserPool"] == {"Fn::Equals": [{"Ref": "OidcIssuer"}, ""]}
+    assert {"Condition": "MakesUserPool"} in conditions["LetsMachineIn"]["Fn::And"]
+    assert {resource["Condition"] for resource in POOL.values()} == {"MakesUserPool", "LetsMachineIn"}
+    settings, gateway = GLOBALS["Environment"]["Variables"], authorizer()
+    made = {
+        "MakesUserPool": {"Condition": "true"}, "LetsMachineIn": {"Condition": "true"},
+        "AWS::Region": {"Ref": "eu-central-1"}, "UserPool": {"Ref": "eu-central-1_x"},
+        "PeopleClient": {"Ref": "people"}, "MachineClient": {"Ref": "machine"},
+        "NamesAudience": {"Condition": "true"}, "OidcAudience": {"Ref": "more,yet-more"},
+    }  # fmt: skip
+    issuer = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_x"
+    assert resolve(settings["OIDC_ISSUER"], made) == resolve(gateway["issuer"], made) == issuer
+    assert resolve(settings["OIDC_KEYS_URL"], made) == f"{issuer}/.well-known/jwks.json"
+    assert gateway["audience"] == {"Fn::Split": [",", settings["OIDC_AUDIENCE"]]}
+    assert resolve(settings["OIDC_AUDIENCE"], made) == "people,machine,more,yet-more"
+    alone = {**made, "LetsMachineIn": {"Condition": "false"}, "NamesAudience": {"Condition": "false"}}
+    assert resolve(settings["OIDC_AUDIENCE"], alone) == "people"
+    named = {"MakesUserPool": {"Condition": "false"}, "OidcIssuer": {"Ref": "https://issuer.test"}}
+    assert (
+        resolve(settings["OIDC_ISSUER"], named) == resolve(gateway["issuer"], named) == "https://issuer.test"
+    )
+
+
+def authorizer() -> dict[str, Any]:
+    (api,) = (properties for _, properties in TEMPLATE.resources("AWS::Serverless::HttpApi"))
+    found: dict[str, Any] = api["Auth"]["Authorizers"]["Oidc"]["JwtConfiguration"]
+    return found
+
+
+def test_groups_are_roles_and_only_admins_make_accounts() -> None:
+    groups = {properties["GroupName"] for _, properties in TEMPLATE.resources("AWS::Cognito::UserPoolGroup")}
+    assert groups == set(Role)
+    (pool,) = (properties for _, properties in TEMPLATE.resources("AWS::Cognito::UserPool"))
+    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+    assert pool["MfaConfiguration"] == "ON"
+    assert POOL["UserPool"]["DeletionPolicy"] == POOL["UserPool"]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_scopes_are_those_that_the_api_asks_for() -> None:
+    (server,) = (properties for _, properties in TEMPLATE.resources("AWS::Cognito::UserPoolResourceServer"))
+    named = {
+        f"{server['Identifier']}/{each['ScopeName']}" for each in server["Scopes"] if "ScopeName" in each
+    }
+    assert named == {READ, WRITE, f"nolapse/{Role.CLINIC}"}
+    for client in CLIENTS.values():
+        asked = {each for each in client["AllowedOAuthScopes"] if isinstance(each, str)}
+        assert asked <= named | {"openid"}
+        assert {READ, WRITE} <= asked
+
+
+def test_people_sign_in_by_a_code_and_without_a_secret_and_no_refresh_token_is_good_twice() -> None:
+    people = CLIENTS["PeopleClient"]
+    assert (people["AllowedOAuthFlows"], people["GenerateSecret"]) == (["code"], False)
+    # What a machine's scopes say must be beyond a person's reach, and so must what names a person's records.
+    assert set(people["AllowedOAuthScopes"]) == {"openid", READ, WRITE}
+    assert people["WriteAttributes"] == ["email"]
+    assert people["RefreshTokenRotation"]["Feature"] == "ENABLED"
+    # Cognito takes one way to refresh or the other.
+    assert "ALLOW_REFRESH_TOKEN_AUTH" not in people["ExplicitAuthFlows"]
+    assert people["TokenValidityUnits"]["AccessToken"] == "minutes"
+    assert people["AccessTokenValidity"] <= 60
+    machine = CLIENTS["MachineClient"]
+    assert (machine["AllowedOAuthFlows"], machine["GenerateSecret"]) == (["client_credentials"], True)

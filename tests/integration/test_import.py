@@ -78,12 +78,12 @@ def test_a_register_becomes_licences_people_and_reminders(register: Register, im
     told: list[Progress] = []
 
     report = imports(
-        "license_number,license_type,state,expiration_date,status,person_id,full_name,email,phone,zip\n"
-        "A1,RN,Texas,2027-01-31,Active,P1,Ada Berg,ada@x.test,212-555-0134,79901\n"
-        "A2,MD,TX,2027-02-28,Surrendered,P1,Ada Berg,,,\n"
-        "A3,RN,,OPEN,,P2,,nonsense,,\n"
-        ",RN,,2027-01-31,,P3,,,,\n"
-        "A5,RN,,soon,,=P4,,,,\n",
+        "license_number,license_type,state,expiration_date,status,person_id,full_name,email,phone,whatsapp,zip\n"
+        "A1,RN,Texas,2027-01-31,Active,P1,Ada Berg,ada@x.test,212-555-0134,+1 212 555 0135,79901\n"
+        "A2,MD,TX,2027-02-28,Surrendered,P1,Ada Berg,,,,\n"
+        "A3,RN,,OPEN,,P2,,nonsense,,yes,\n"
+        ",RN,,2027-01-31,,P3,,,,,\n"
+        "A5,RN,,soon,,=P4,,,,,\n",
         on_progress=told.append,
     )
 
@@ -101,10 +101,10 @@ def test_a_register_becomes_licences_people_and_reminders(register: Register, im
     ]
     # of one person's rows the one furthest down is right, unless it says nothing
     assert register.rows(
-        "SELECT external_id, full_name, email, phone, timezone FROM clinicians ORDER BY 1"
+        "SELECT external_id, full_name, email, phone, whatsapp, timezone FROM clinicians ORDER BY 1"
     ) == [
-        ("P1", "Ada Berg", "ada@x.test", "+12125550134", "America/Chicago"),
-        ("P2", "RN A3", None, None, None),
+        ("P1", "Ada Berg", "ada@x.test", "+12125550134", "+12125550135", "America/Chicago"),
+        ("P2", "RN A3", None, None, None, None),
     ]
     assert rejected(report) == [
         {
@@ -113,6 +113,13 @@ def test_a_register_becomes_licences_people_and_reminders(register: Register, im
             "field": "email",
             "value": "nonsense",
             "reason": "is not one e-mail address: imported without it",
+        },
+        {
+            "row_number": "4",
+            "outcome": "imported, but",
+            "field": "whatsapp",
+            "value": "yes",
+            "reason": "is not one phone number: imported without it",
         },
         {
             "row_number": "5",

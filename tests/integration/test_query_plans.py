@@ -1,16 +1,17 @@
 """The hot statements walk the indexes that their comments name, on a base with months of history."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from local.postgres import Postgres
 from nolapse.storage.statements import statement
-from tests.conftest import TEMPLATE, Database
-from tests.integration.conftest import Register
+from tests.conftest import Database, cloned
+from tests.integration.conftest import RETENTION, Register
 
 PLANNED_AT = datetime(2026, 1, 5, tzinfo=UTC)
 NOW = datetime(2026, 10, 26, 14, 30, tzinfo=UTC)
@@ -77,6 +78,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "drop_claimed": {"keys": KEYS[:1]},
     "under_way": {"keys": KEYS[:1]},
     "find_unsubscribable": {"key": bytes(32), "scheduled_at": NOW, "issued_at": NOW},
+    "rescheduled": {"keys": KEYS, "times": TIMES, **MONTHS},
+    "forget_old": RETENTION.until(NOW),
 }  # fmt: skip
 TO_SEND, CLAIMED, KEY = (f"notification_schedule_{name}" for name in ("to_send", "claimed", "pkey"))
 ATTEMPTS = "notification_outbox_idempotency_key_attempt_number_key"
@@ -113,6 +116,8 @@ WALKED = {
     "drop_claimed": {KEY},
     "under_way": {KEY},
     "find_unsubscribable": {KEY, ATTEMPTS},
+    "rescheduled": {KEY},
+    "forget_old": {"notification_outbox_by_tenant"},  # tenant by tenant; of many tenants, by its start
 }
 THIS_MONTH = f"notification_schedule_{NOW:%Y_%m}"
 
@@ -120,19 +125,9 @@ THIS_MONTH = f"notification_schedule_{NOW:%Y_%m}"
 @pytest.fixture(scope="module")
 def base(postgres: Postgres) -> Iterator[Database]:
     """Shared: EXPLAIN changes nothing."""
-    postgres.create_database("history", TEMPLATE)
-    made = Database(
-        postgres,
-        "history",
-        engine=postgres.engine("history", "nolapse_engine"),
-        api=postgres.engine("history", "nolapse_api"),
-        owner=postgres.engine("history"),
-    )
-    make_history(Register(made))
-    yield made
-    for engine in (made.engine, made.api, made.owner):
-        engine.dispose()
-    postgres.drop_database("history")
+    with cloned(postgres) as made:
+        make_history(Register(made))
+        yield made
 
 
 def make_history(register: Register) -> None:
@@ -302,16 +297,96 @@ def test_what_got_stuck_is_returned_however_long_catch_up_was_away(
         connection.rollback()
 
 
-def test_one_persons_edit_reads_that_person_alone(base: Database) -> None:
-    with base.engine.connect() as connection:
+# Of what the API writes: parameters beside the tenant's and the people's ids, and the indexes that are walked.
+# An upsert of many into a small tenant reads that tenant's rows, by whichever index has them together.
+WRITES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "affected_holders": ({}, {"clinicians_by_supervisor", "medications_by_caregiver"}),
+    "holdings": ({}, {"clinicians_pkey", "licenses_by_clinician", "medications_by_clinician"}),
+    "upsert_clinicians": (
+        {"items": json.dumps([{"external_id": str(n), "role": "CLINICIAN", "full_name": "Ada"} for n in range(9)])},
+        set(),
+    ),
+    "upsert_licenses": (
+        {"items": json.dumps([{"license_number": str(n), "license_type": "RN"} for n in range(9)])},
+        set(),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_what_the_api_writes_finds_by_index_whom_it_concerns(base: Database, name: str) -> None:
+    own, walked = WRITES[name]
+    with base.owner.connect() as connection:
+        fill_registers(connection)
         tenant_id, clinician_id = connection.execute(
             text("SELECT tenant_id, clinician_id FROM clinicians LIMIT 1")
         ).one()
+        asked = {
+            "now": NOW,
+            "tenant_id": tenant_id,
+            "people": [clinician_id],
+            "clinician_ids": [clinician_id],
+            **own,
+        }
+        answer = connection.scalar(text(f"EXPLAIN (FORMAT JSON) {statement(name).text}"), asked)
+        connection.rollback()
+    nodes = list(below(answer[0]["Plan"]))
+    assert not [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"]
+    used = {node["Index Name"] for node in nodes if "Index Name" in node}
+    assert used >= walked
+
+
+def fill_registers(connection: Connection) -> None:
+    """Where there is nothing, any plan will do."""
+    connection.execute(
+        text(
+            "INSERT INTO medications (tenant_id, clinician_id, label, starts_at, timezone, rrule, effective_from,"
+            " status) SELECT tenant_id, clinician_id, 'tablets', '2026-01-01', 'UTC', 'FREQ=DAILY', now(), 'STOPPED'"
+            " FROM clinicians"
+        )
+    )
+    connection.execute(
+        text(
+            "INSERT INTO person_dates (tenant_id, clinician_id, kind, on_date)"
+            " SELECT tenant_id, clinician_id, 'BIRTHDAY', DATE '1980-03-01' FROM clinicians"
+        )
+    )
+    connection.execute(text("ANALYZE medications, person_dates"))
+
+
+def test_what_became_of_messages_is_counted_by_their_keys(base: Database) -> None:
+    bounds = {"delivery_bounds": [1.0], "lateness_bounds": [0.0]}
+    scans = text(
+        "SELECT coalesce(sum(seq_scan), 0) FROM pg_stat_xact_user_tables"
+        " WHERE relname LIKE 'notification_outbox%' OR relname LIKE 'notification_schedule%'"
+    )
+    with base.owner.connect() as connection:
+        moved = connection.execute(
+            text(
+                "UPDATE notification_schedule SET status = 'SENT', updated_at = :now WHERE idempotency_key IN"
+                " (SELECT idempotency_key FROM notification_schedule WHERE status = 'UNKNOWN' LIMIT 5)"
+            ),
+            {"now": NOW},
+        ).rowcount
+        before = connection.scalar(scans)
+        connection.execute(statement("fold_messages"), {"most": 1_000, **bounds})
+        after = connection.scalar(scans)
+        counted = connection.scalar(
+            text("SELECT sum(buckets[1]) FROM metric_total WHERE metric = 'messages_sent'")
+        )
+        connection.rollback()
+    assert (counted, after) == (moved, before)
+
+
+def test_one_persons_edit_reads_that_person_alone(base: Database) -> None:
+    with base.engine.connect() as connection:
+        clinician_id = connection.scalar(text("SELECT clinician_id FROM clinicians LIMIT 1"))
+        held = connection.execute(statement("holdings"), {"clinician_ids": [clinician_id]}).mappings().one()
         answer = connection.scalar(
-            text(f"EXPLAIN (FORMAT JSON) {statement('plan').text}"),
+            text(f"EXPLAIN (FORMAT JSON) {statement('plan_holders').text}"),
             {
                 "now": NOW, "horizon": NOW + timedelta(days=400), "late_since": NOW - LOOKBACK, "promised": NOW,
-                "tenant_id": tenant_id, "clinician_ids": [clinician_id], "drafts": [],
+                "tenant_id": None, "clinician_ids": [clinician_id], "drafts": [], **held,
             },
         )  # fmt: skip
     scanned = {node["Relation Name"] for node in below(answer[0]["Plan"]) if node["Node Type"] == "Seq Scan"}

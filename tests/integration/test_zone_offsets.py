@@ -12,7 +12,7 @@ from tests.conftest import Database
 from tests.integration.conftest import Register
 
 SECOND = timedelta(seconds=1)
-# The look-up of storage/sql/plan.sql.
+# The look-up of storage/sql/expected.sql.
 LOOK_UP = text("""
 SELECT given.zone, given.local, extract(epoch FROM at_local.utc_offset)::integer AS seconds
 FROM unnest(CAST(:zones AS text[]), CAST(:locals AS timestamp[])) AS given (zone, local)

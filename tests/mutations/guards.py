@@ -45,12 +45,12 @@ GUARDS = (
     ),
     Guard(
         "idempotency key", "a row that was lost comes back as if nothing had left",
-        f"{SQL}/plan.sql", "WHEN evidence.outcome = 'ACCEPTED' THEN 'SENT'", "WHEN false THEN 'SENT'",
+        f"{SQL}/plan_changes.sql", "WHEN evidence.outcome = 'ACCEPTED' THEN 'SENT'", "WHEN false THEN 'SENT'",
         "tests/integration/test_reconcile_full.py",
     ),
     Guard(
         "identity", "what was told is planned again at another instant",
-        f"{SQL}/plan.sql",
+        f"{SQL}/plan_changes.sql",
         "= (differing.subject_id, differing.event, differing.occurrence, differing.clinician_id)\n        -- nobody",
         "= (differing.subject_id, 'none', differing.occurrence, differing.clinician_id)\n        -- nobody",
         "tests/integration/test_rescheduling.py::test_a_birthday_edited_on_its_day_is_not_told_twice_in_the_year",
@@ -93,7 +93,7 @@ GUARDS = (
     ),
     Guard(
         "late window", "what waits for the morning leaves at once",
-        f"{SQL}/claim_due.sql", "        AND next_attempt_at <= :now\n", "",
+        f"{SQL}/claim_due.sql", "AND next_attempt_at <= :now AND status IN", "AND status IN",
         f"{DELIVERY}/test_catch_up.py::TestLate::test_it_says_so_and_leaves_outside_quiet_hours",
     ),
     Guard(

@@ -187,7 +187,8 @@ class World:
         """Vendors of e-mail in this order, from now on."""
         order = ",".join(providers)
         if order not in self._runtimes:
-            made = Runtime(Settings(email_providers=order, **SETTINGS), self.clock)
+            settings = Settings.read().model_copy(update={"email_providers": order, **SETTINGS})
+            made = Runtime(settings, self.clock)
             watch_statements(made.engine, self.lose_connections)
             self._runtimes[order] = made
         bootstrap.install(self._runtimes[order])

@@ -16,6 +16,9 @@ Parameters:
   Port: {Type: Number, Default: 5432}
   Tls: {Type: String, Default: "off"}
   Host: {Type: String}
+Conditions:
+  Encrypted: !Not [!Equals [!Ref Tls, "off"]]
+  Remote: !And [!Condition Encrypted, !Not [!Equals [!Ref Host, localhost]]]
 Resources:
   Dead:
     Type: AWS::SQS::Queue
@@ -63,6 +66,34 @@ def test_intrinsics_resolve_in_depth() -> None:
         "c": "http://q-dev",
         "d": {"Ref": "Q", "beside": 1},
     }
+
+
+@pytest.mark.parametrize(
+    ("tls", "host", "encrypted", "remote"),
+    [
+        ("on", "db", "true", "true"),
+        ("on", "localhost", "true", "false"),
+        ("off", "db", "false", "false"),
+    ],
+)
+def test_conditions_hold_by_the_parameters(
+    template: Template, tls: str, host: str, encrypted: str, remote: str
+) -> None:
+    conditions = template.conditions(template.parameters({"Tls": tls, "Host": host}))
+    assert conditions == {"Encrypted": {"Condition": encrypted}, "Remote": {"Condition": remote}}
+
+
+@pytest.mark.parametrize(("holds", "taken"), [("true", "db"), ("false", "here")])
+def test_the_branch_that_is_not_taken_may_name_what_is_not_there(holds: str, taken: str) -> None:
+    chosen = {"Fn::If": ["Remote", {"Ref": "Host"}, "here"]}
+    given = {"Host": {"Ref": "db"}} if holds == "true" else {}
+    assert resolve(chosen, {"Remote": {"Condition": holds}, **given}) == taken
+
+
+def test_a_condition_that_is_not_known_is_not_guessed(template: Template) -> None:
+    template.document["Conditions"]["Either"] = {"Fn::Or": [{"Condition": "Remote"}]}
+    with pytest.raises(UnsupportedIntrinsicError, match="Fn::Or"):
+        template.conditions(template.parameters({"Host": "db"}))
 
 
 @pytest.mark.parametrize("value", [{"Ref": "Host"}, {"Fn::GetAtt": ["Dead", "Arn"]}, {"Fn::Sub": "${Host}"}])

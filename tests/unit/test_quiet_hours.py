@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nolapse.delivery.quiet_hours import read_hours, weeks_for
-from nolapse.domain.quiet_hours import LOOK_AHEAD_DAYS, Hours, Week, every_day, next_open
+from nolapse.domain.quiet_hours import (
+    LOOK_AHEAD_DAYS,
+    OURS,
+    Hours,
+    Week,
+    common,
+    every_day,
+    next_open,
+    spoken,
+)
 from nolapse.domain.us_states import STATES
 from nolapse.domain.zones import pinned_zone
+from nolapse.storage.quiet_hours import read_hours, weeks_for
 
-OWN = Hours(time(8), time(20))
 NEW_YORK, CHICAGO = "America/New_York", "America/Chicago"
 STEP = timedelta(minutes=15)
 
@@ -56,9 +64,9 @@ def test_what_is_found_is_open_throughout_and_nothing_before_it_is(
 @given(instant=instants, state=st.sampled_from([state for state in STATES if state.zone]))
 def test_no_state_s_law_lets_a_text_out_before_eight_or_after_eight(instant: datetime, state: object) -> None:
     zone, code = state.zone, state.code  # type: ignore[attr-defined]
-    found = next_open(instant, zone, weeks_for([code], OWN))
+    found = next_open(instant, zone, weeks_for([code], OURS))
     assert found is not None
-    assert is_open(found.start, zone, [every_day(OWN)])
+    assert is_open(found.start, zone, [every_day(OURS)])
     assert found.end.astimezone(pinned_zone(zone)).time() <= time(20)
 
 
@@ -87,7 +95,7 @@ def local(day: int, hour: int, minute: int = 0, zone: str = CHICAGO) -> datetime
     ],
 )
 def test_by_state(states: list[str], at: datetime, opens: datetime, closes: datetime) -> None:
-    found = next_open(at, CHICAGO, weeks_for(states, OWN))
+    found = next_open(at, CHICAGO, weeks_for(states, OURS))
     assert found is not None
     assert (found.start, found.end) == (opens, closes)
 
@@ -106,28 +114,47 @@ def test_laws_that_leave_nothing_open() -> None:
     assert next_open(local(2, 8), CHICAGO, apart) is None
 
 
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ([], "Mon-Sun 08:00-20:00"),
+        (["AL"], "Mon-Sat 08:00-20:00"),
+        (["TX"], "Mon-Sat 09:00-20:00, Sun 12:00-20:00"),
+        (["RI"], "Mon-Fri 09:00-18:00, Sat 10:00-17:00"),
+        (["RI", "KY"], "Mon-Fri 10:00-18:00, Sat 10:00-17:00"),
+    ],
+)
+def test_hours_in_words(states: list[str], said: str) -> None:
+    assert spoken(common(weeks_for(states, OURS))) == said
+
+
 def test_a_closed_day_is_closed_in_the_zone_of_who_is_told() -> None:
-    closed = Week([OWN] * 7, {date(2026, 11, 3)})
+    closed = Week([OURS] * 7, {date(2026, 11, 3)})
     late_on_monday = datetime(2026, 11, 3, 1, 30, tzinfo=UTC)
     assert next_open(late_on_monday, NEW_YORK, [closed]) == next_open(
-        local(4, 8, zone=NEW_YORK), NEW_YORK, [every_day(OWN)]
+        local(4, 8, zone=NEW_YORK), NEW_YORK, [every_day(OURS)]
     )
 
 
 def test_every_law_says_where_it_stands() -> None:
-    laws = weeks_for([state.code for state in STATES], OWN)
+    laws = weeks_for([state.code for state in STATES], OURS)
     assert len(laws) > 10
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('[XX]\nsource = "s"\nevery_day = "08:00-20:00"', "no states: XX"),
-        ('[NY]\nevery_day = "08:00-20:00"', "source"),
-        ('[NY]\nsource = "s"\nsunday = "none"', "some days have no hours"),
-        ('[NY]\nsource = "s"\nevery_day = "20:00-08:00"', "opens no earlier than it closes"),
-        ('[NY]\nsource = "s"\nevery_day = "mornings"', "are no hours"),
-        ('[NY]\nsource = "s"\nevery_day = "08:00-20:00"\nmonday = "none"', "monday"),
+        ('[XX]\nsource = "s"\nconfidence = "text"\nevery_day = "08:00-20:00"', "no states: XX"),
+        ('[NY]\nevery_day = "08:00-20:00"\nconfidence = "text"', "source"),
+        ('[NY]\nevery_day = "08:00-20:00"\nsource = "s"', "confidence"),
+        ('[NY]\nevery_day = "08:00-20:00"\nsource = "s"\nconfidence = "high"', "confidence"),
+        ('[NY]\nsource = "s"\nconfidence = "text"\nsunday = "none"', "some days have no hours"),
+        (
+            '[NY]\nsource = "s"\nconfidence = "text"\nevery_day = "20:00-08:00"',
+            "opens no earlier than it closes",
+        ),
+        ('[NY]\nsource = "s"\nconfidence = "text"\nevery_day = "mornings"', "are no hours"),
+        ('[NY]\nsource = "s"\nconfidence = "text"\nevery_day = "08:00-20:00"\nmonday = "none"', "monday"),
     ],
 )
 def test_what_makes_no_sense_is_named(text: str, why: str) -> None:

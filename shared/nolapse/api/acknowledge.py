@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from nolapse.api.calendar_file import calendar_of
 from nolapse.api.forms import fields
+from nolapse.api.linked import ACTOR, Clock, find_linked
 from nolapse.api.pages import page, private
 from nolapse.domain.answers import PATIENCE, Answer
 from nolapse.domain.links import ACKNOWLEDGE, CALENDAR, DeadLink, Links, NotificationLink
@@ -21,9 +22,6 @@ from nolapse.domain.zones import pinned_zone
 from nolapse.messages.schemas import EscalationVariables, ReminderVariables, mask
 from nolapse.storage.engine import tenant_transaction
 from nolapse.storage.statements import statement
-
-ACTOR = "link"
-Clock = Callable[[], datetime]
 
 
 def add_routes(
@@ -113,14 +111,7 @@ def _look(engine: Engine, link: NotificationLink) -> Row[Any]:
 
 
 def _find(connection: Connection, link: NotificationLink) -> Row[Any]:
-    """Raises DeadLink where it was revoked, or what it names is gone."""
-    row = connection.execute(
-        statement("find_answerable"),
-        {"key": link.key, "scheduled_at": link.scheduled_at, "issued_at": link.issued_at},
-    ).one_or_none()
-    if row is None or not row.link_is_good:
-        raise DeadLink(ACKNOWLEDGE)
-    return row
+    return find_linked(connection, statement("find_answerable"), link, ACKNOWLEDGE)
 
 
 def _facts(row: Row[Any], now: datetime, **urls: str) -> ReminderVariables:

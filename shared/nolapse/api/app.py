@@ -29,11 +29,12 @@ from nolapse.api import (
     unsubscribe,
     users,
 )
-from nolapse.api.acknowledge import Clock
 from nolapse.api.front import Front, Log, cors
 from nolapse.api.health import Depths, Watched
 from nolapse.api.identity import Verifier
+from nolapse.api.linked import Clock
 from nolapse.api.pace import Pace
+from nolapse.api.parameters import refuse_undeclared
 from nolapse.api.uploads import Uploads
 from nolapse.api.v1 import V1, Outside
 from nolapse.domain.links import DeadLink, Links
@@ -77,6 +78,7 @@ def create_app(
     app = APIGatewayHttpResolver(
         cors=allowed, debug=False, enable_validation=True, response_validation_error_http_code=500
     )
+    app.use([refuse_undeclared])
     watched = Watched(engine, depths)
     health.add_routes(app, watched)
     metrics.add_routes(app, watched)

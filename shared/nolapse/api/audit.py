@@ -3,11 +3,11 @@
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import TIMESTAMP, BigInteger, Text, Uuid, column, table
 
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import Listed
+from nolapse.api.schemas import Listed, Model
 from nolapse.api.v1 import V1
 
 ENTRY = table(
@@ -29,7 +29,7 @@ class AuditEntries(Page):
     at_until: AwareDatetime | None = Field(default=None, description="before then")
 
 
-class AuditEntry(BaseModel):
+class AuditEntry(Model):
     seq: int = Field(description="in the log of all tenants, hence with gaps")
     at: AwareDatetime
     actor: str

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from nolapse.api.errors import FieldError, Unprocessable
-from nolapse.api.schemas import Body, Edited
+from nolapse.api.schemas import Body, Edited, Model
 from nolapse.api.v1 import V1
 from nolapse.planning.edits import Rescheduled, reschedule
 from nolapse.storage.statements import statement
@@ -22,7 +22,7 @@ class Bulk(Body, Generic[Record]):
     items: list[Record] = Field(min_length=1, max_length=MOST_ITEMS)
 
 
-class BulkItem(BaseModel):
+class BulkItem(Model):
     id: UUID
     outcome: Literal["created", "changed", "unchanged"]
 

@@ -8,28 +8,29 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Engine
 
 from nolapse.api import clinicians
 from nolapse.api.calendar_file import calendar_of
+from nolapse.api.linked import ACTOR
 from nolapse.api.pages import private
+from nolapse.api.schemas import Model
 from nolapse.api.v1 import V1
 from nolapse.domain.links import FEED, DeadLink, Links, PersonLink
 from nolapse.storage.engine import tenant_transaction
 from nolapse.storage.statements import statement
 
-ACTOR = "link"
 Token = Annotated[str, Query(max_length=1_000)]
 
 
-class Feed(BaseModel):
+class Feed(Model):
     url: str = Field(
         description="for a calendar's subscription: whoever has it reads the dates, without a token"
     )
 
 
-class Revoked(BaseModel):
+class Revoked(Model):
     revoked_at: AwareDatetime = Field(description="links of before are dead")
 
 
@@ -38,6 +39,7 @@ def add_routes(v1: V1) -> None:
     def get_calendar(clinician_id: UUID) -> Feed:
         """Get a link to a person's licences as a calendar."""
         clinicians.read(v1, clinician_id)
+        v1.shows(clinician_id)
         link = PersonLink(v1.principal.tenant_id, clinician_id, v1.now)
         return Feed(url=v1.outside.links.feed(link))
 

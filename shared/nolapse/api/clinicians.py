@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import TIMESTAMP, Row, Text, Uuid, column, table
 
 from nolapse.api import schemas
@@ -15,9 +15,9 @@ from nolapse.api.bulk import Bulk, BulkResult, upsert
 from nolapse.api.errors import Conflict
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import ABSENT, Body, Edited, Email, Listed, Phone, Zone, differences, patched
+from nolapse.api.schemas import ABSENT, Body, Edited, Email, Listed, Model, Phone, Zone, differences, patched
 from nolapse.api.v1 import JSON, V1
-from nolapse.planning.edits import reschedule
+from nolapse.planning.edits import READ_WHEN_SENT, Rescheduled, reschedule
 from nolapse.storage.statements import statement
 
 Role = Literal["CLINICIAN", "SUPERVISOR", "STAFF", "PATIENT", "CAREGIVER"]
@@ -81,7 +81,7 @@ class Clinicians(Page):
     supervisor_id: UUID | None = None
 
 
-class Person(BaseModel):
+class Person(Model):
     external_id: str
     role: Role
     full_name: str
@@ -194,7 +194,8 @@ def delete(v1: V1, clinician_id: UUID) -> Edited:
 
 
 def edited(v1: V1, row: Row[Any], action: str, changed: Sequence[str]) -> EditedClinician:
-    rescheduled = reschedule(v1.connection, [row.clinician_id], v1.limits)
+    plans = action != "clinician.changed" or not READ_WHEN_SENT.issuperset(changed)
+    rescheduled = reschedule(v1.connection, [row.clinician_id], v1.limits) if plans else Rescheduled()
     v1.audit(action, f"clinician:{row.clinician_id}", changed)
     return EditedClinician(**shown(row).model_dump(), rescheduled=rescheduled)
 

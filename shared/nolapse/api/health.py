@@ -6,11 +6,12 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from nolapse.api.schemas import Model
 from nolapse.api.v1 import OF_READS, responses
 from nolapse.delivery.depths import Depth, QueueUnreachable
 from nolapse.storage.schema import HEAD
@@ -23,14 +24,14 @@ FUNCTIONS = ("catch_up", "forecast", "maintenance", "reconcile", "scan", "watchd
 Depths = Callable[[], Sequence[Depth]]
 
 
-class Health(BaseModel):
+class Health(Model):
     """`checks`: part by part, "ok" or what is wrong with it."""
 
     status: str
     checks: dict[str, str]
 
 
-class Circuit(BaseModel):
+class Circuit(Model):
     service: str
     state: str
     failures: int
@@ -38,7 +39,7 @@ class Circuit(BaseModel):
     retry_at: AwareDatetime | None
 
 
-class Heartbeat(BaseModel):
+class Heartbeat(Model):
     """The last run that began, and the end of the last that ended well."""
 
     function: str
@@ -46,7 +47,7 @@ class Heartbeat(BaseModel):
     finished_at: AwareDatetime | None
 
 
-class Pool(BaseModel):
+class Pool(Model):
     """Connections of the instance that answers."""
 
     size: int

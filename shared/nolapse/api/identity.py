@@ -1,7 +1,7 @@
 """Who calls: an OIDC access token (RFC 9068), checked against its issuer's keys, and what it says of its bearer."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -18,6 +18,8 @@ LEEWAY = timedelta(seconds=30)
 KEYS_TIMEOUT_SECONDS = 3
 RETRY_AFTER_SECONDS = 5
 READ, WRITE = "nolapse/read", "nolapse/write"
+# What the name of a tenant's group, or of its machine's scope, begins with; the tenant's id follows.
+TENANT = "tenant:"
 SUBJECT = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -93,10 +95,12 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
         raise Unauthorized("the token is no access token for this API")
     if not SUBJECT.fullmatch(str(claims["sub"])):
         raise Unauthorized("the token's subject can't be written down")
-    role = next((role for role in Role if role in _listed(claims)), None)
+    said = {**_said_by_cognito(claims, scopes), **claims} if "token_use" in claims else claims
+    roles = said.get("roles", [])
+    role = next((role for role in Role if role in (roles if isinstance(roles, list) else [roles])), None)
     if role is None:
         raise Forbidden("NO_ROLE", f"the token names no role of {', '.join(Role)}")
-    tenant_id, clinician_id = (_uuid(claims, name) for name in ("tenant_id", "clinician_id"))
+    tenant_id, clinician_id = (_uuid(said, name) for name in ("tenant_id", "clinician_id"))
     if tenant_id is None:
         raise Forbidden(
             "NO_TENANT", "the token names no tenant: its claim tenant_id is to be the tenant's id"
@@ -109,9 +113,19 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
     return Principal(str(claims["sub"]), role, tenant_id, own, scopes)
 
 
-def _listed(claims: Mapping[str, Any]) -> Sequence[str]:
-    roles = claims.get("roles", claims.get("cognito:groups", []))
-    return roles if isinstance(roles, list) else [roles]
+def _said_by_cognito(claims: Mapping[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
+    """What Cognito's access tokens, which have no claims of ours, say by groups and a person's user name; of a machine,
+    which is in no group, by scopes that its client alone may ask for.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
+    """
+    is_machine = claims["sub"] == claims.get("client_id")
+    named = [scope.rpartition("/")[2] for scope in scopes]
+    groups = named if is_machine else claims.get("cognito:groups", [])
+    said = {"roles": groups, "clinician_id": claims.get("username")}
+    tenants = [group.removeprefix(TENANT) for group in groups if group.startswith(TENANT)]
+    # Of two nobody would know which is meant.
+    return {**said, "tenant_id": tenants[0]} if len(tenants) == 1 else said
 
 
 def _uuid(claims: Mapping[str, Any], name: str) -> UUID | None:

@@ -6,14 +6,13 @@ from uuid import UUID, uuid4
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
-from sqlalchemy import TIMESTAMP, Row, Text, Uuid, column, table
-from sqlalchemy.dialects.postgresql import JSONB
+from pydantic import AwareDatetime, Field
+from sqlalchemy import TIMESTAMP, Row, Text, Uuid, column, table, types
 
 from nolapse.api import schemas
 from nolapse.api.errors import Conflict
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import Body, Listed
+from nolapse.api.schemas import Body, Listed, Model
 from nolapse.api.uploads import LASTING
 from nolapse.api.v1 import JSON, V1
 from nolapse.planning.importing.uploads import Upload
@@ -24,7 +23,7 @@ IMPORT = table(
     "imports",
     *(column(name, Uuid) for name in ("import_id", "tenant_id")),
     *(column(name, Text) for name in ("source_name", "status", "date_order", "failure")),
-    *(column(name, JSONB) for name in ("mapping", "counts")),
+    *(column(name, types.JSON) for name in ("mapping", "counts")),
     *(column(name, TIMESTAMP(timezone=True)) for name in ("started_at", "finished_at")),
 )
 LISTING = Listing(table=IMPORT, key=IMPORT.c.import_id, sorts={"started_at": IMPORT.c.started_at})
@@ -43,7 +42,7 @@ class Imports(Page):
     status: Status | None = None
 
 
-class Import(BaseModel):
+class Import(Model):
     import_id: UUID
     file_name: str
     status: Status = Field(description="WAITING: for its register to be uploaded")
@@ -57,7 +56,7 @@ class Import(BaseModel):
     finished_at: AwareDatetime | None
 
 
-class Link(BaseModel):
+class Link(Model):
     method: Literal["GET", "PUT"]
     url: str
     expires_at: AwareDatetime

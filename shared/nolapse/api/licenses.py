@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import TIMESTAMP, Date, Row, Text, Uuid, column, func, literal_column, table
 
 from nolapse.api import schemas
@@ -15,7 +15,7 @@ from nolapse.api.bulk import Bulk, BulkResult, upsert
 from nolapse.api.errors import Conflict
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import ABSENT, Body, Edited, Listed, differences, patched
+from nolapse.api.schemas import ABSENT, Body, Edited, Listed, Model, differences, patched
 from nolapse.api.v1 import JSON, V1
 from nolapse.planning.edits import reschedule
 from nolapse.storage.statements import statement
@@ -80,7 +80,7 @@ class Licenses(Page):
     expires_until: ExpiryDate | None = Field(default=None, description="on this day or earlier")
 
 
-class License(BaseModel):
+class License(Model):
     license_id: UUID
     clinician_id: UUID
     license_type: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.selectable import NamedFromClause
 
 from nolapse.api.errors import Unprocessable
+from nolapse.api.schemas import Model
 from nolapse.domain.seals import BrokenSeal, KeyRing
 from nolapse.storage.statements import NAME
 
@@ -30,7 +31,7 @@ PURPOSE = "cursor"
 MOST = 200
 
 
-class Page(BaseModel):
+class Page(Model):
     """What a list is asked for, in the query. A resource's own adds `sort` and filters: columns by name, or its own."""
 
     limit: int = Field(default=50, ge=1, le=MOST, description="how many items a page has")

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import ARRAY, TIMESTAMP, DateTime, Integer, Row, Text, Uuid, column, table
 
 from nolapse.api import clinicians, schemas
 from nolapse.api.errors import Unprocessable
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import ABSENT, Body, Edited, Listed, differences, patched
+from nolapse.api.schemas import ABSENT, Body, Edited, Listed, Model, differences, patched
 from nolapse.api.v1 import JSON, V1
 from nolapse.domain.doses import Lateness
 from nolapse.domain.errors import UnknownZone
@@ -22,6 +22,7 @@ from nolapse.domain.recurrence import Recurrence, UnusableRecurrence
 from nolapse.planning import medications
 from nolapse.planning.edits import what_changed
 from nolapse.planning.medications import Prescription, UnusableRegimen
+from nolapse.planning.plan import PlanReport
 from nolapse.storage.statements import statement
 
 MINUTES = ("on_time_minutes", "safe_minutes", "least_gap_minutes")
@@ -87,7 +88,7 @@ class Medications(Page):
     status: Status | None = None
 
 
-class Medication(BaseModel):
+class Medication(Model):
     medication_id: UUID
     clinician_id: UUID
     caregiver_id: UUID | None
@@ -125,10 +126,12 @@ def add_routes(v1: V1) -> None:
         prescription = _prescription(body)
         if v1.connection.execute(clinicians.LISTING.one(body.clinician_id)).one_or_none() is None:
             raise Unprocessable.of("clinician_id", "is no person of yours")
-        medication_id, _ = medications.prescribe(v1.connection, body.clinician_id, prescription, v1.limits)
+        medication_id, report = medications.prescribe(
+            v1.connection, body.clinician_id, prescription, v1.limits
+        )
         if body.status == "STOPPED":
-            medications.stop(v1.connection, medication_id, v1.limits)
-        made = _edited(v1, medication_id, "medication.created", sorted(body.model_fields_set))
+            report = medications.stop(v1.connection, medication_id, v1.limits)
+        made = _edited(v1, medication_id, report, "medication.created", sorted(body.model_fields_set))
         return Response(HTTPStatus.CREATED, JSON, made, {"Location": f"/v1/medications/{medication_id}"})
 
     @v1.route("GET", "/v1/medications/<medication_id>")
@@ -156,10 +159,10 @@ def add_routes(v1: V1) -> None:
 
         Nobody is told to take it any more; what was sent stays on record.
         """
-        current = _matched(v1, medication_id)
-        medications.stop(v1.connection, medication_id, v1.limits)
+        _matched(v1, medication_id)
+        report = medications.stop(v1.connection, medication_id, v1.limits)
         v1.connection.execute(statement("delete_medication"), {"medication_id": medication_id, "now": v1.now})
-        done = Edited(rescheduled=what_changed(v1.connection, [current.clinician_id], v1.now))
+        done = Edited(rescheduled=what_changed(v1.connection, report.touched, v1.now))
         v1.audit("medication.deleted", f"medication:{medication_id}")
         return done
 
@@ -178,15 +181,17 @@ def _change(v1: V1, current: Medication, body: MedicationBody) -> EditedMedicati
         )
     prescription = _prescription(body)
     if body.status == "STOPPED":
-        medications.stop(v1.connection, current.medication_id, v1.limits)
+        report = medications.stop(v1.connection, current.medication_id, v1.limits)
     else:
-        medications.change(v1.connection, current.medication_id, prescription, v1.limits)
-    return _edited(v1, current.medication_id, "medication.changed", differences(current, body))
+        report = medications.change(v1.connection, current.medication_id, prescription, v1.limits)
+    return _edited(v1, current.medication_id, report, "medication.changed", differences(current, body))
 
 
-def _edited(v1: V1, medication_id: UUID, action: str, changed: list[str]) -> EditedMedication:
+def _edited(
+    v1: V1, medication_id: UUID, report: PlanReport, action: str, changed: list[str]
+) -> EditedMedication:
     now = _read(v1, medication_id)
-    rescheduled = what_changed(v1.connection, [now.clinician_id], v1.now)
+    rescheduled = what_changed(v1.connection, report.touched, v1.now)
     v1.audit(action, f"medication:{medication_id}", changed)
     return EditedMedication(**now.model_dump(), rescheduled=rescheduled)
 

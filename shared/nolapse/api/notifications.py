@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import (
     ARRAY,
     TIMESTAMP,
@@ -23,7 +23,7 @@ from sqlalchemy import (
 from nolapse.api import clinicians, licenses
 from nolapse.api.errors import NotFound
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import Listed
+from nolapse.api.schemas import Listed, Model
 from nolapse.api.v1 import V1
 from nolapse.domain.states import Status
 from nolapse.planning.timeline import Entry, Subject, timeline
@@ -64,7 +64,7 @@ class Notifications(Page):
     scheduled_until: AwareDatetime | None = Field(default=None, description="whose window opens before then")
 
 
-class Notification(BaseModel):
+class Notification(Model):
     key: str
     clinician_id: UUID
     license_id: UUID | None
@@ -83,7 +83,7 @@ class Notification(BaseModel):
     updated_at: AwareDatetime
 
 
-class Timeline(BaseModel):
+class Timeline(Model):
     entries: list[Entry]
 
 

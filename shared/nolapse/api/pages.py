@@ -5,11 +5,14 @@ import hashlib
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nolapse.messages import wording
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -49,7 +52,9 @@ def _policy() -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  most requests want no page
+
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,

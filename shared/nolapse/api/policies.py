@@ -7,15 +7,14 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
-from sqlalchemy import TIMESTAMP, Integer, Row, Text, Time, Uuid, column, table, text
-from sqlalchemy.dialects.postgresql import JSONB
+from pydantic import AwareDatetime, Field, ValidationError
+from sqlalchemy import TIMESTAMP, Integer, Row, Text, Time, Uuid, column, table, text, types
 
 from nolapse.api import schemas
 from nolapse.api.errors import Conflict, Forbidden, Unprocessable
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import Body, Listed
+from nolapse.api.schemas import Body, Listed, Model
 from nolapse.api.v1 import JSON, V1
 from nolapse.planning.policies.document import PolicyDocument
 from nolapse.planning.policies.load import load
@@ -35,7 +34,7 @@ VERSION = table(
     *(column(name, Text) for name in ("status", "leap_day", "business_days", "holidays")),
     *(column(name, TIMESTAMP(timezone=True)) for name in ("created_at", "activated_at")),
     *(column(name, Time) for name in ("opens", "closes")),
-    column("steps", JSONB),
+    column("steps", types.JSON),
 )
 VERSIONS = Listing(table=VERSION, key=VERSION.c.version, sorts={"version": VERSION.c.version})
 SLUG = text("SELECT slug FROM tenants WHERE tenant_id = :tenant_id")
@@ -73,7 +72,7 @@ class PolicyBody(Body):
     steps: list[StepBody] = Field(min_length=1, max_length=100)
 
 
-class Step(BaseModel):
+class Step(Model):
     event: str
     days: int
     template: str
@@ -83,7 +82,7 @@ class Step(BaseModel):
     unless: str | None = None
 
 
-class PolicyVersion(BaseModel):
+class PolicyVersion(Model):
     version: int
     status: Literal["DRAFT", "ACTIVE", "RETIRED"]
     opens: time
@@ -99,7 +98,7 @@ class PolicyVersion(BaseModel):
     activated_at: AwareDatetime | None
 
 
-class PolicySummary(BaseModel):
+class PolicySummary(Model):
     policy_id: UUID
     name: str
     is_platforms: bool = Field(description="for every tenant; yours go before it")

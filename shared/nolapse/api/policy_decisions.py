@@ -4,11 +4,11 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from nolapse.api.errors import Conflict
 from nolapse.api.policies import Policy, own, read
-from nolapse.api.schemas import Body
+from nolapse.api.schemas import Body, Model
 from nolapse.api.v1 import V1
 from nolapse.planning.plan import PlanReport
 from nolapse.planning.policies.activate import activate, roll_back
@@ -23,25 +23,25 @@ class Compared(Body):
     )
 
 
-class Count(BaseModel):
+class Count(Model):
     messages: int
     people: int
     late: int = Field(description="whose window is past already: sent as soon as the draft is active")
 
 
-class Day(BaseModel):
+class Day(Model):
     on_date: date
     active: int
     draft: int
 
 
-class Crowd(BaseModel):
+class Crowd(Model):
     side: Literal["ACTIVE", "DRAFT"]
     messages: int
     people: int
 
 
-class Difference(BaseModel):
+class Difference(Model):
     """What activating the draft would change."""
 
     policy_id: UUID

@@ -6,11 +6,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import TIMESTAMP, Date, Integer, Text, Uuid, column, func, literal, literal_column, text
 
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import Listed
+from nolapse.api.schemas import Listed, Model
 from nolapse.api.v1 import V1
 
 Answer = Literal["RENEWED", "IN_PROGRESS", "NOT_MINE"]
@@ -40,7 +40,7 @@ class Renewals(Page):
     )
 
 
-class Renewal(BaseModel):
+class Renewal(Model):
     license_id: UUID
     clinician_id: UUID
     license_type: str

@@ -5,13 +5,12 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
-from sqlalchemy import TIMESTAMP, Row, Text, Uuid, column, table
-from sqlalchemy.dialects.postgresql import JSONB
+from pydantic import AwareDatetime, Field
+from sqlalchemy import TIMESTAMP, Row, Text, Uuid, column, table, types
 
 from nolapse.api.errors import Unprocessable
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import Listed
+from nolapse.api.schemas import Listed, Model
 from nolapse.api.v1 import V1
 from nolapse.domain.states import Status
 from nolapse.oversight.conversion import conversion
@@ -27,7 +26,7 @@ RUN = table(
     column("run_id", Uuid),
     column("function", Text),
     *(column(name, TIMESTAMP(timezone=True)) for name in ("started_at", "finished_at")),
-    column("counts", JSONB),
+    column("counts", types.JSON),
 )
 RUNS = Listing(
     table=RUN,
@@ -42,12 +41,12 @@ Since = Annotated[
 Until = Annotated[AwareDatetime | None, Query(description="windows that opened before then; left out: now")]
 
 
-class Period(BaseModel):
+class Period(Model):
     since: AwareDatetime
     until: AwareDatetime
 
 
-class Delivered(BaseModel):
+class Delivered(Model):
     occasion: str
     event: str
     channel: str | None
@@ -60,7 +59,7 @@ class Deliveries(Period):
     deliveries: list[Delivered]
 
 
-class Lateness(BaseModel):
+class Lateness(Model):
     occasion: str
     event: str
     sent: int
@@ -74,7 +73,7 @@ class LatenessReport(Period):
     lateness: list[Lateness]
 
 
-class Converted(BaseModel):
+class Converted(Model):
     event: str
     sent: int
     answered: int
@@ -90,14 +89,14 @@ class ConversionReport(Period):
     conversion: list[Converted]
 
 
-class ForecastDay(BaseModel):
+class ForecastDay(Model):
     on: date
     messages: int
     late: int = Field(description="that will not fit into their windows")
     capacity: int = Field(description="what can leave for one tenant while a window is open")
 
 
-class ChannelForecast(BaseModel):
+class ChannelForecast(Model):
     channel: str
     messages: int
     late: int
@@ -114,7 +113,7 @@ class Drift(Page):
     )
 
 
-class DriftRun(BaseModel):
+class DriftRun(Model):
     """One reconciliation of the whole base."""
 
     started_at: AwareDatetime

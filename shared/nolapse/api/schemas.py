@@ -12,17 +12,25 @@ Item = TypeVar("Item", bound=BaseModel)
 Whole = TypeVar("Whole", bound=BaseModel)
 
 
-class Body(BaseModel):
+class Model(BaseModel):
+    """What routes take and answer. Built when one is first asked for it: a function that starts answers one request,
+    and needs a few of more than a hundred.
+    """
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Body(Model):
     """What a client sends: a name that is not known is a mistake, not a wish."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class Edited(BaseModel):
+class Edited(Model):
     rescheduled: Rescheduled = Field(description="what the edit did to notifications")
 
 
-class Listed(BaseModel, Generic[Item]):
+class Listed(Model, Generic[Item]):
     items: list[Item]
     next: str | None = Field(description="`cursor` of the next page; null: this is the last")
 

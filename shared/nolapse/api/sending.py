@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Row
 
 from nolapse.api.errors import Conflict, NotFound, Unprocessable
 from nolapse.api.listing import Listing, Page
 from nolapse.api.notifications import NOTIFICATION, Key
-from nolapse.api.schemas import Body, Listed
+from nolapse.api.schemas import Body, Listed, Model
 from nolapse.api.v1 import V1
 from nolapse.delivery.compose import Sender, compose
 from nolapse.delivery.holds import Decision, HoldRefused, NotHeld, resolve
@@ -32,7 +32,7 @@ HELD = Listing(
 )
 
 
-class Preview(BaseModel):
+class Preview(Model):
     channel: Literal["EMAIL", "SMS", "WEBHOOK"]
     late: bool = Field(description="as it is worded where it comes late")
     subject: str | None = Field(description="null: the channel has none")
@@ -57,7 +57,7 @@ class Resend(Body):
     dry_run: bool = Field(default=True, description="only say what would be sent again")
 
 
-class ToSendAgain(BaseModel):
+class ToSendAgain(Model):
     key: str
     event: str
     status: Status
@@ -65,7 +65,7 @@ class ToSendAgain(BaseModel):
     scheduled_at: AwareDatetime
 
 
-class Resent(BaseModel):
+class Resent(Model):
     dry_run: bool
     found: int
     waiting: dict[Status, int] = Field(description="what waits again, by its new state; empty in a dry run")
@@ -82,7 +82,7 @@ class Holds(Page):
     license_id: UUID | None = None
 
 
-class Hold(BaseModel):
+class Hold(Model):
     key: str
     clinician_id: UUID
     license_id: UUID | None
@@ -101,7 +101,7 @@ class HoldDecision(Body):
     )
 
 
-class Settled(BaseModel):
+class Settled(Model):
     key: str
     status: Status
 

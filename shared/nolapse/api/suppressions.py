@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import (
     TIMESTAMP,
     Boolean,
@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from nolapse.api.errors import Conflict
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import Listed
+from nolapse.api.schemas import Listed, Model
 from nolapse.api.v1 import V1
 from nolapse.delivery.suppressions import LiftRefused, lift
 from nolapse.domain.receipts import Suppression
@@ -51,7 +51,7 @@ class Suppressions(Page):
     )
 
 
-class SuppressionItem(BaseModel):
+class SuppressionItem(Model):
     suppression_id: UUID
     channel: str
     reason: Suppression

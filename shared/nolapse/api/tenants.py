@@ -9,14 +9,14 @@ from uuid import UUID, uuid4
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 from sqlalchemy import TIMESTAMP, Boolean, Row, Text, Uuid, column, table, text
 
 from nolapse.api import schemas
 from nolapse.api.errors import NotFound
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import ABSENT, Body, Email, Listed, Zone, differences, patched
+from nolapse.api.schemas import ABSENT, Body, Email, Listed, Model, Zone, differences, patched
 from nolapse.api.v1 import JSON, V1
 from nolapse.storage.statements import statement
 
@@ -64,7 +64,7 @@ class Tenants(Page):
     slug: str | None = Field(default=None, max_length=63)
 
 
-class Tenant(BaseModel):
+class Tenant(Model):
     tenant_id: UUID
     slug: str
     name: str
@@ -81,7 +81,7 @@ class WebhookBody(Body):
     ] = Field(description="told by signed requests; the secret is the operator's to hand over")
 
 
-class Webhook(BaseModel):
+class Webhook(Model):
     url: str | None = Field(description="null: there is none")
     disabled_at: AwareDatetime | None = Field(description="since it answered that it wants no more (410)")
     updated_at: AwareDatetime | None

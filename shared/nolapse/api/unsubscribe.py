@@ -10,13 +10,11 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from sqlalchemy import Connection, Engine, Row
 
-from nolapse.api.acknowledge import Clock
+from nolapse.api.linked import ACTOR, Clock, find_linked
 from nolapse.api.pages import page
-from nolapse.domain.links import UNSUBSCRIBE, DeadLink, Links, NotificationLink
+from nolapse.domain.links import UNSUBSCRIBE, Links, NotificationLink
 from nolapse.storage.engine import tenant_transaction
 from nolapse.storage.statements import statement
-
-ACTOR = "link"
 
 
 def add_routes(
@@ -51,14 +49,7 @@ def add_routes(
 
 
 def _find(connection: Connection, link: NotificationLink) -> Row[Any]:
-    """Raises DeadLink where it was revoked, or what it names is gone."""
-    row = connection.execute(
-        statement("find_unsubscribable"),
-        {"key": link.key, "scheduled_at": link.scheduled_at, "issued_at": link.issued_at},
-    ).one_or_none()
-    if row is None or not row.link_is_good:
-        raise DeadLink(UNSUBSCRIBE)
-    return row
+    return find_linked(connection, statement("find_unsubscribable"), link, UNSUBSCRIBE)
 
 
 def _page(row: Row[Any]) -> Response[str]:

@@ -45,7 +45,7 @@ def revoke_links(connection: Connection, tenant: str, person: str | None, *, who
     if not rows:
         raise NobodyThere(tenant, person)
     whose = {f"clinician:{row.clinician_id}": row.tenant_id for row in rows}
-    _audit(connection, "links.revoked", whose, who, now)
+    audit(connection, "links.revoked", whose, who, now)
     return len(rows)
 
 
@@ -69,11 +69,11 @@ def _webhook(
     if changed is None:
         raise NoWebhook(str(parameters["tenant"]))
     action = {"set_webhook": "webhook.set", "remove_webhook": "webhook.removed"}[change]
-    _audit(connection, action, {f"tenant:{changed}": changed}, who, now)
+    audit(connection, action, {f"tenant:{changed}": changed}, who, now)
     return changed
 
 
-def _audit(connection: Connection, action: str, whose: Mapping[str, UUID], who: str, now: datetime) -> None:
+def audit(connection: Connection, action: str, whose: Mapping[str, UUID], who: str, now: datetime) -> None:
     """`whose`: subject and its tenant. Last: whoever holds the audit's lock must not wait for rows any more."""
     connection.execute(text("SELECT set_config('app.actor', :who, true)"), {"who": who})
     connection.execute(

@@ -21,19 +21,17 @@ from nolapse.delivery.compose import Composed, Sender, address, compose
 from nolapse.delivery.outlets import Outlets
 from nolapse.delivery.pace import DAY, MINUTE, Limit, Paced, take_pace
 from nolapse.delivery.queue import QueuedNotification
-from nolapse.delivery.quiet_hours import weeks_for
 from nolapse.domain.outcomes import Outcome, Rejected
-from nolapse.domain.quiet_hours import Hours, next_open
+from nolapse.domain.quiet_hours import TEXTS, Hours, next_open
 from nolapse.domain.routing import NoWay, Plan, Verdict, Wait, Way, judge, waiting
 from nolapse.domain.states import Status
 from nolapse.storage.engine import transaction
+from nolapse.storage.quiet_hours import weeks_for
 from nolapse.storage.statements import statement
 
 # A larger batch would send in turns, and outlast the function and its lease when a provider hangs.
 SENDS_AT_ONCE = 100
 UNREACHABLE = "no channel reaches this person"
-# What rings a phone keeps quiet hours.
-TEXTS = frozenset({"SMS", "WHATSAPP"})
 TENANT_WEBHOOK = "tenant-webhook"
 GONE = Rejected(f"{TENANT_WEBHOOK}:410")
 

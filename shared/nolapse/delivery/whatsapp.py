@@ -35,7 +35,7 @@ def _has_default(contents: Mapping[str, "ApprovedText"]) -> Mapping[str, "Approv
 class ApprovedText(BaseModel):
     """`sid` is Twilio's ContentSid, `text` what was approved under it, to the letter: a message is found by it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     sid: str = Field(pattern="^HX[0-9a-f]{32}$")
     text: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_known_variables)]
@@ -47,7 +47,7 @@ class ApprovedText(BaseModel):
 class WhatsApp(BaseModel):
     """Part of Twilio's secret. `contents` are by wording (`secondary`, `late`, ...), and `default` for the others."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     senders: list[str] = Field(min_length=1)
     contents: Annotated[Mapping[str, ApprovedText], AfterValidator(_has_default)]

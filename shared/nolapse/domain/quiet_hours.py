@@ -1,14 +1,18 @@
 """When a text message may leave: hours of each day of the week, in the recipient's local time."""
 
-from collections.abc import Collection, Sequence
+from calendar import day_abbr
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import groupby
 
 from nolapse.domain.calendar import Window, to_utc
 from nolapse.domain.zones import pinned_zone
 
 # Two runs of holidays and the Sundays around them.
 LOOK_AHEAD_DAYS = 14
+# What rings a phone keeps quiet hours.
+TEXTS = frozenset({"SMS", "WHATSAPP"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,13 @@ class Hours:
 
     opens: time
     closes: time
+
+    def __str__(self) -> str:
+        return f"{self.opens:%H:%M}-{self.closes:%H:%M}"
+
+
+# Every day, whatever a state allows beyond them, unless the settings narrow or widen them.
+OURS = Hours(time(8), time(20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +55,38 @@ def next_open(instant: datetime, zone: str, weeks: Sequence[Week]) -> Window | N
     return None
 
 
+def common(weeks: Sequence[Week]) -> Week:
+    """What all of `weeks` leave open on an ordinary day."""
+    return Week([_shared(hours) for hours in zip(*(week.days for week in weeks), strict=True)])
+
+
+def spoken(week: Week) -> str:
+    """`Mon-Fri 09:00-18:00, Sat 10:00-17:00`; nothing of days on which nothing leaves."""
+    runs = [(hours, list(days)) for hours, days in groupby(range(len(week.days)), lambda day: week.days[day])]
+    return ", ".join(f"{_named(days)} {hours}" for hours, days in runs if hours)
+
+
+def _named(days: Sequence[int]) -> str:
+    first, last = day_abbr[days[0]], day_abbr[days[-1]]
+    return first if first == last else f"{first}-{last}"
+
+
+def _shared(hours: Iterable[Hours | None]) -> Hours | None:
+    opens, closes = time.min, time.max
+    for each in hours:
+        if each is None:
+            return None
+        opens, closes = max(opens, each.opens), min(closes, each.closes)
+    return Hours(opens, closes) if opens < closes else None
+
+
 def _open_on(day: date, zone: str, weeks: Sequence[Week]) -> Window | None:
-    hours = [week.on(day) for week in weeks]
-    opens = max((each.opens for each in hours if each), default=time.min)
-    closes = min((each.closes for each in hours if each), default=time.min)
-    if None in hours or opens >= closes:
+    hours = _shared(week.on(day) for week in weeks)
+    if hours is None:
         return None
-    window = Window(to_utc(datetime.combine(day, opens), zone), to_utc(datetime.combine(day, closes), zone))
+    window = Window(
+        to_utc(datetime.combine(day, hours.opens), zone), to_utc(datetime.combine(day, hours.closes), zone)
+    )
     # A day that a zone leaves out (Apia's December 30, 2011) would stand for the next.
     exists = window.start.astimezone(pinned_zone(zone)).date() == day
     return window if exists and window.start < window.end else None

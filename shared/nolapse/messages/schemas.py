@@ -56,7 +56,10 @@ PortalUrl = Annotated[str, AfterValidator(_portal)]
 
 class Variables(BaseModel):
     # Inputs stay out of validation errors: errors are logged, and a raw licence number is not for logs.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+    # Built on first use: most batches send messages of one kind.
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
     clinic_name: Line
 

@@ -7,8 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from nolapse.planning.plan import Bounds, plan
+from nolapse.planning.plan import Bounds, Touched, plan
 from nolapse.storage.statements import statement
+
+# Of a person, what no date, window or recipient of the schedule hangs on: messages read it when they are sent.
+READ_WHEN_SENT = frozenset({"external_id", "role", "full_name", "email", "phone", "whatsapp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +46,30 @@ class Rescheduled:
     cancelled: list[Planned] = field(default_factory=list)
 
 
-def reschedule(connection: Connection, people: Sequence[UUID], limits: Bounds) -> Rescheduled:
+def reschedule(
+    connection: Connection, people: Sequence[UUID], limits: Bounds, *, dropped: Sequence[Touched] = ()
+) -> Rescheduled:
     """After `people`, or their licences, dates and medications, were changed; a hand-over names both holders.
 
-    Follows the change to whom they supervise or care for.
+    Follows the change to whom they supervise or care for. `dropped`: what the edit touched before.
     """
     holders = list(connection.scalars(statement("affected_holders"), {"people": list(people)}))
-    plan(connection, limits, clinician_ids=holders)
-    return what_changed(connection, holders, limits.now)
+    report = plan(connection, limits, clinician_ids=holders)
+    return what_changed(connection, [*dropped, *report.touched], limits.now)
 
 
-def what_changed(connection: Connection, holders: Sequence[UUID], now: datetime) -> Rescheduled:
-    """By the planning run at `now`, about the dates of `holders`."""
-    rows = connection.execute(statement("rescheduled"), {"clinician_ids": list(holders), "now": now}).all()
+def what_changed(connection: Connection, touched: Sequence[Touched], now: datetime) -> Rescheduled:
+    """By an edit at `now`: the rows that it touched, as they stand."""
+    if not touched:
+        return Rescheduled()
+    keys, times = ([*each] for each in zip(*touched, strict=True))
+    values = {"keys": keys, "times": times, "earliest": min(times), "latest": max(times), "now": now}
+    rows = connection.execute(statement("rescheduled"), values).all()
     created: list[Planned] = []
     restored: list[Planned] = []
     cancelled: list[Planned] = []
-    for *values, is_new in rows:
-        planned = Planned(*values)
+    for *columns, is_new in rows:
+        planned = Planned(*columns)
         kind = cancelled if planned.status == "CANCELLED" else created if is_new else restored
         kind.append(planned)
     # Of one licence and event there is one; of a medication, dose by dose in order of time.

@@ -40,11 +40,13 @@ def erase(connection: Connection, clinician_id: UUID, limits: Bounds) -> Erased:
     if person.erased_at:
         return Erased(person.erased_at, Rescheduled())
     ids = {**(person_ids(connection, clinician_id) or {}), "now": limits.now}
-    connection.execute(statement("drop_claimed"), ids)
+    dropped = [
+        (row.idempotency_key, row.scheduled_at) for row in connection.execute(statement("drop_claimed"), ids)
+    ]
     if connection.scalar(statement("under_way"), ids):
         raise StillUnderWay(clinician_id)
     connection.execute(statement("end_person"), ids)
-    rescheduled = reschedule(connection, [clinician_id], limits)
+    rescheduled = reschedule(connection, [clinician_id], limits, dropped=dropped)
     pseudonymise(connection, ids)
     connection.execute(statement("mark_erased"), ids)
     connection.execute(

@@ -1,4 +1,4 @@
-"""Dates into notifications: the one set-based statement (storage/sql/plan.sql) and what it changed."""
+"""Dates into notifications: one set-based statement (plan.sql, plan_holders.sql for given people), what it changed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -37,12 +37,20 @@ def bounds(
     )
 
 
+# A notification by its key and the instant that it was planned for.
+Touched = tuple[bytes, datetime]
+
+
 @dataclass(slots=True)
 class PlanReport:
-    """Rows by (change, status): inserted, revived, restored, cancelled; `drift` counts what healed."""
+    """Rows by (change, status): inserted, revived, restored, cancelled; `drift` counts what healed.
+
+    `touched`: the rows themselves, where given people were planned.
+    """
 
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     drift: int = 0
+    touched: list[Touched] = field(default_factory=list)
 
     def changed(self, change: str) -> int:
         return sum(count for (kind, _), count in self.rows.items() if kind == change)
@@ -63,15 +71,22 @@ def plan(
     """Bring the schedule of a scope (None: all) to what its dates call for, in the caller's transaction."""
     scope = {"tenant_id": tenant_id, "clinician_ids": None if clinician_ids is None else list(clinician_ids)}
     connection.execute(statement("lock_planning"), scope)
+    if clinician_ids is None:
+        name, held = "plan", {}
+    else:
+        name, held = "plan_holders", dict(connection.execute(statement("holdings"), scope).mappings().one())
+        if held["licenses"] is held["dates"] is held["medications"] is None:
+            return PlanReport()
     connection.execute(
         text("SELECT ensure_schedule_partitions(CAST(:now AS date), CAST(:horizon AS date))"),
         {"now": bounds.now, "horizon": bounds.horizon},
     )
     with whole_tables(connection) if clinician_ids is None else nullcontext():
         changes = connection.execute(
-            statement("plan"),
+            statement(name),
             {
                 **scope,
+                **held,
                 "now": bounds.now,
                 "horizon": bounds.horizon,
                 "late_since": bounds.late_since,
@@ -81,9 +96,10 @@ def plan(
         ).all()
     report = PlanReport()
     summaries: dict[UUID, list[str]] = defaultdict(list)
-    for tenant, change, status, rows, drift in changes:
+    for tenant, change, status, rows, drift, keys, times in changes:
         report.rows[change, status] += rows
         report.drift += drift
+        report.touched += zip(keys or [], times or [], strict=True)
         summaries[tenant].append(f"{change} {status} {rows}")
     if summaries:
         connection.execute(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nolapse.delivery.dispatch import DispatchRules
     from nolapse.delivery.flags import Flags
     from nolapse.delivery.outlets import Outlets
+    from nolapse.delivery.webhook_secrets import WebhookSecrets
     from nolapse.domain.messages import Notice
     from nolapse.providers.protocol import Provider
     from nolapse.runtime.webhooks import Webhooks
@@ -191,7 +192,14 @@ class Runtime:
 
     @cached_property
     def _secrets(self) -> SecretsProvider:
-        return SecretsProvider()
+        # Not of a session of its own, which would read the services' models once more.
+        return SecretsProvider(boto3_client=boto3.client("secretsmanager"))
+
+    @cached_property
+    def webhook_secrets(self) -> "WebhookSecrets":
+        from nolapse.delivery.webhook_secrets import WebhookSecrets  # noqa: PLC0415  only operators' commands change them
+
+        return WebhookSecrets(boto3.client("secretsmanager"), self.settings.webhook_secrets_prefix)
 
     def _secret(self, secret_id: str) -> dict[str, Any]:
         secret = self._secrets.get(secret_id, transform="json", max_age=SECRET_AGE_SECONDS)
@@ -214,7 +222,7 @@ _installed: list[Runtime] = []
 def runtime() -> Runtime:
     """The one of this execution environment: made from the environment variables on first use."""
     if not _installed:
-        install(Runtime(Settings()))
+        install(Runtime(Settings.read()))
     return _installed[0]
 
 

@@ -1,19 +1,17 @@
 """The only reader of the environment. template.yaml sets every name below; a test holds the two together."""
 
+import os
 from collections.abc import Sequence
 from datetime import time
 from typing import Literal, Self
 
-from pydantic import Field, HttpUrl, PositiveInt, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, PositiveInt, field_validator, model_validator
 
 from nolapse.domain.retention import Retention
 
 
-class Settings(BaseSettings):
-    """All missing or wrong names are reported at once, as pydantic's ValidationError."""
-
-    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     database_host: str = Field(min_length=1)
     database_port: int = Field(ge=1, le=65535)
@@ -89,6 +87,13 @@ class Settings(BaseSettings):
     imports_bucket: str = Field(min_length=1)
     # A statement that takes longer is logged by its name.
     slow_query_ms: PositiveInt
+
+    @classmethod
+    def read(cls) -> Self:
+        """Of the environment. All missing or wrong names are reported at once, as pydantic's ValidationError."""
+        return cls.model_validate(
+            {name: os.environ[name.upper()] for name in cls.model_fields if name.upper() in os.environ}
+        )
 
     @field_validator("retention_days")
     @classmethod

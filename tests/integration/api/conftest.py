@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from sqlalchemy import event, text
 from local.clock import VirtualClock
 from local.http import Request, from_answer, to_event
 from local.issuer import AUDIENCE, ISSUER, Issuer, IssuerDouble
+from local.postgres import Postgres
 from local.template import Route
 from nolapse.api.app import Rules, create_app
 from nolapse.api.front import Front
@@ -27,6 +29,7 @@ from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
 from nolapse.planning.plan import bounds
 from nolapse.storage.meter import Meter, watch
+from tests.conftest import cloned
 from tests.integration.conftest import DAILY, NOW, Register, register, suppress
 
 __all__ = ["register"]
@@ -86,7 +89,13 @@ def _read(body: bytes) -> Any:
 
 @pytest.fixture
 def api(register: Register, tmp_path: Path) -> Iterator[Api]:
-    clock, issuer = VirtualClock(NOW), Issuer(tmp_path / "issuer")
+    with serving(register, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def serving(register: Register, folder: Path) -> Iterator[Api]:
+    clock, issuer = VirtualClock(NOW), Issuer(folder / "issuer")
     log: list[tuple[str, Mapping[str, Any]]] = []
     made: list[Api] = []
     meter = Meter()
@@ -120,6 +129,7 @@ def api(register: Register, tmp_path: Path) -> Iterator[Api]:
         yield made[0]
 
 
+@cache
 def nowhere() -> Any:
     """Signs links, and reaches nothing."""
     return boto3.client(
@@ -235,6 +245,27 @@ def counted(api: Api) -> Iterator[list[str]]:
     event.listen(engine, "before_cursor_execute", note)
     yield made
     event.remove(engine, "before_cursor_execute", note)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A base with one of each record, to clone: by the tenant whose they are, who is the operator, and `records`."""
+
+    name: str
+    tenant: UUID
+    ids: Mapping[str, Any]
+
+
+@pytest.fixture(scope="session")
+def kept(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    with cloned(postgres) as database:
+        register = Register(database)
+        with serving(register, tmp_path_factory.mktemp("kept")) as api:
+            tenant = register.tenant()
+            ids = records(api, tenant)
+            operate(api, tenant)
+        database.dispose()
+        yield Kept(database.name, tenant, ids)
 
 
 @pytest.fixture

@@ -4,6 +4,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from nolapse.api.clinicians import ClinicianBody
+from nolapse.planning.edits import READ_WHEN_SENT
 from tests.integration.api.conftest import Answer, Api
 
 ADA = {
@@ -69,6 +73,35 @@ def test_another_zone_moves_what_is_planned(api: Api, staff: str, tenant: UUID) 
     assert events["SECONDARY"]["after"]["scheduled_at"] == "2026-12-25T16:00:00Z"
     assert moved.body["rescheduled"]["cancelled"] == []
     assert api.register.plan().rows == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("external_id", "N-2"),
+        ("role", "STAFF"),
+        ("full_name", "Ada B."),
+        ("email", None),
+        ("phone", "+12125550100"),
+        ("whatsapp", "+12125550101"),
+    ],
+)
+def test_what_messages_read_when_they_are_sent_moves_nothing(
+    api: Api, staff: str, tenant: UUID, field: str, value: str | None
+) -> None:
+    made = created(api, staff)
+    api.register.license(tenant, UUID(made.body["clinician_id"]), date(2027, 1, 24))
+    api.register.plan()
+
+    changed = api.call("PATCH", made.headers["location"], staff, {field: value}, if_match="*")
+
+    assert (changed.status, changed.body[field]) == (200, value)
+    assert not any(changed.body["rescheduled"].values())
+    assert api.register.plan().rows == {}
+
+
+def test_only_so_much_of_a_person_is_read_when_messages_are_sent() -> None:
+    assert ClinicianBody.model_fields.keys() - READ_WHEN_SENT == {"timezone", "supervisor_id", "status"}
 
 
 def test_who_is_deleted_is_told_nothing_more_and_comes_back_when_created_again(

@@ -217,17 +217,6 @@ class TestTokens:
     def test_of_a_tenant_that_is_not_there(self, api: Api) -> None:
         assert api.call("GET", PEOPLE, api.token(uuid4())).body["code"] == "NO_TENANT"
 
-    def test_cognito_s_own_words(self, api: Api, tenant: UUID) -> None:
-        claims = {
-            "aud": None,
-            "client_id": AUDIENCE,
-            "token_use": "access",
-            "roles": None,
-            "cognito:groups": ["Clinic"],
-        }
-
-        assert api.call("GET", PEOPLE, api.token(tenant, **claims)).status == 200
-
     def test_a_leeway_of_seconds_for_clocks_that_differ(self, api: Api, tenant: UUID) -> None:
         assert (
             api.call("GET", PEOPLE, api.token(tenant, exp=datetime.now(UTC) - timedelta(seconds=5))).status

@@ -1,14 +1,17 @@
 """Every route by every role, with own and another tenant, by the one matrix that the API itself asks."""
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from local.postgres import Postgres
 from nolapse.api.identity import Role
 from nolapse.api.permissions import ANYBODY, ROUTES
-from tests.integration.api.conftest import Api, operate, records
+from tests.conftest import Database, cloned
+from tests.integration.api.conftest import Api, Kept
 
 OF_A_PERSON = {"/v1/licenses", "/v1/medications"}
 GUARDED = [
@@ -62,7 +65,7 @@ def test_every_route_stands_in_the_matrix_and_every_row_has_its_route(api: Api) 
     assert registered(api) == ROUTES.keys()
 
 
-def request(method: str, route: str, ids: dict[str, Any]) -> tuple[str, Any]:
+def request(method: str, route: str, ids: Mapping[str, Any]) -> tuple[str, Any]:
     path = re.sub(r"<(\w+)>", lambda name: str(ids[name[1]]), route)
     if method not in {"POST", "PUT", "PATCH"}:
         return path, None
@@ -76,16 +79,20 @@ def request(method: str, route: str, ids: dict[str, Any]) -> tuple[str, Any]:
     return path, {"items": [record]} if route.endswith("/bulk") else record
 
 
+@pytest.fixture
+def database(postgres: Postgres, kept: Kept) -> Iterator[Database]:
+    with cloned(postgres, kept.name) as made:
+        yield made
+
+
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize(("method", "route"), GUARDED)
 def test_a_role_may_what_the_matrix_says_with_its_own_tenant_s_records(
-    api: Api, tenant: UUID, method: str, route: str, role: Role
+    api: Api, kept: Kept, method: str, route: str, role: Role
 ) -> None:
-    ids = records(api, tenant)
-    operate(api, tenant)
-    token = api.token(tenant, role, clinician_id=ids["clinician_id"])
+    token = api.token(kept.tenant, role, clinician_id=kept.ids["clinician_id"])
 
-    path, body = request(method, route, ids)
+    path, body = request(method, route, kept.ids)
     answer = api.call(method, path, token, body, if_match="*")
 
     if role in ROUTES[method, route]:
@@ -117,15 +124,14 @@ def everything(api: Api) -> list[object]:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize(("method", "route"), GUARDED)
 def test_nobody_reaches_another_tenant_s_records_and_nothing_changes(
-    api: Api, tenant: UUID, method: str, route: str, role: Role
+    api: Api, kept: Kept, method: str, route: str, role: Role
 ) -> None:
-    theirs = records(api, api.register.tenant("theirs"))
-    api.register.plan()
+    tenant = api.register.tenant("mine")
     mine = api.register.clinician(tenant, "mine")
     token = api.token(tenant, role, clinician_id=mine)
     before = everything(api)
 
-    path, body = request(method, route, theirs)
+    path, body = request(method, route, kept.ids)
     answer = api.call(method, path, token, body, if_match="*")
 
     if role not in ROUTES[method, route]:
@@ -136,11 +142,11 @@ def test_nobody_reaches_another_tenant_s_records_and_nothing_changes(
         assert (answer.status, answer.body["code"]) == (404, "NOT_FOUND")
     elif not route.startswith("/v1/"):
         assert answer.status == 200
-        assert not {str(value) for value in theirs.values()} & set(
+        assert not {str(value) for value in kept.ids.values()} & set(
             re.findall(r"[0-9a-f-]{36,}", str(answer.body))
         )
     elif method == "GET":
-        assert not named(answer.body) & {str(each) for each in theirs.values()}
+        assert not named(answer.body) & {str(each) for each in kept.ids.values()}
     elif route == "/v1/notifications/resend":
         assert answer.body["found"] == 0
     elif "/".join(route.split("/")[:3]) in OF_A_PERSON:

@@ -92,6 +92,8 @@ def test_a_replaced_draft_is_another_version_and_two_writers_do_not_lose_one(api
         ({"window": {"opens": "noon", "closes": "13:00"}}, "window.opens"),
         ({"window": {"opens": "12:00", "closes": "11:00"}}, "window"),
         ({"holidays": "US-NY"}, ""),
+        ({"window": {"opens": "20:00", "closes": "21:00"},
+          "steps": [{"event": "PRIMARY", "days": -60, "template": "primary", "channels": ["SMS"]}]}, ""),
         ({"tenant": "another"}, "tenant"),
     ],
 )  # fmt: skip

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event, text
 
-from tests.integration.api.conftest import Api
+from tests.integration.api.conftest import Api, operate
 
 PEOPLE = 5_000
 LISTS = {
@@ -120,6 +121,36 @@ def test_more_records_are_no_more_questions(api: Api, token: str) -> None:
             asked.append(len(said))
         # Two of them say in the audit log whose records were read; a user's dates take one more.
         assert asked[0] == asked[1] <= 8, path
+
+
+def test_reports_ask_a_big_tenant_no_more_than_an_empty_one(api: Api, token: str) -> None:
+    empty = api.token(api.register.tenant("empty"))
+    for name in ("deliveries", "lateness", "conversion", "forecast"):
+        asked = []
+        for whose in (empty, token):
+            with heard(api) as said:
+                assert api.call("GET", f"/v1/reports/{name}", whose).status == 200
+            asked.append(len(said))
+        assert asked[0] == asked[1], name
+
+
+def test_more_tenants_and_runs_are_no_more_questions(api: Api, tenant: UUID, admin: str) -> None:
+    operate(api, tenant)
+    for number in range(3):
+        api.register.tenant(f"other-{number}")
+        api.register.execute(
+            "INSERT INTO scheduler_heartbeat (function, started_at, finished_at, counts)"
+            " VALUES ('reconcile', CAST(:now AS timestamptz) - make_interval(days => :number), :now, '{\"drift\": 1}')",
+            now=api.clock.now(),
+            number=number,
+        )
+    for path in ("/v1/tenants", "/v1/reports/drift"):
+        asked = []
+        for limit in (1, 3):
+            with heard(api) as said:
+                assert len(api.call("GET", f"{path}?limit={limit}", admin).body["items"]) == limit
+            asked.append(len(said))
+        assert asked[0] == asked[1], path
 
 
 def test_an_edit_asks_as_much_for_one_as_for_many(api: Api, token: str) -> None:

@@ -1,5 +1,6 @@
 """The real functions over one test's database, moto and SendGrid's double, at a time that the test sets."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,6 +61,15 @@ class Delivery:
         )
         self.register.plan(tenant_id=tenant)
         return tenant
+
+    def told_by(self, *channels: str) -> None:
+        """By these channels, in this order, from the next planning on."""
+        self.register.execute(
+            "UPDATE policy_version SET steps ="
+            " (SELECT jsonb_agg(step || jsonb_build_object('channels', CAST(:channels AS jsonb)))"
+            "  FROM jsonb_array_elements(steps) AS step)",
+            channels=json.dumps(channels),
+        )
 
     def invoke(self, function: str, at: datetime | None = None) -> dict[str, Any]:
         if at:

@@ -16,7 +16,7 @@ from nolapse.runtime.settings import Settings
 
 def main() -> None:
     order = json.load(sys.stdin)
-    bootstrap.install(bootstrap.Runtime(Settings(), VirtualClock(datetime.fromisoformat(order["now"]))))
+    bootstrap.install(bootstrap.Runtime(Settings.read(), VirtualClock(datetime.fromisoformat(order["now"]))))
     handler = runpy.run_path(str(ROOT / "functions" / "dispatch" / "handler.py"))["handler"]
     json.dump(handler(order["event"], None), sys.stdout)
 

@@ -39,12 +39,7 @@ class Channels:
 
     def due(self, *channels: str, people: int = 1, slug: str = "clinic") -> str:
         """A tenant whose people are told by these channels; returns its id."""
-        self.delivery.register.execute(
-            "UPDATE policy_version SET steps ="
-            " (SELECT jsonb_agg(step || jsonb_build_object('channels', CAST(:channels AS jsonb)))"
-            "  FROM jsonb_array_elements(steps) AS step)",
-            channels=json.dumps(channels),
-        )
+        self.delivery.told_by(*channels)
         return str(self.delivery.due(people, slug))
 
     def reachable(self, **numbers: str | None) -> None:

@@ -1,6 +1,6 @@
 """Several providers and channels: the next at once where one is out of reach or refuses, and never two at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,13 +40,8 @@ class Vendors:
     def texts(self) -> list[ReceivedText]:
         return self.delivery.running.others["twilio"].messages()  # type: ignore[return-value]
 
-    def due(self, people: int = 1, *, channels: str = '["EMAIL"]', phone: str | None = None) -> None:
-        self.delivery.register.execute(
-            "UPDATE policy_version SET steps ="
-            " (SELECT jsonb_agg(step || jsonb_build_object('channels', CAST(:channels AS jsonb)))"
-            "  FROM jsonb_array_elements(steps) AS step)",
-            channels=channels,
-        )
+    def due(self, people: int = 1, *, channels: Sequence[str] = ("EMAIL",), phone: str | None = None) -> None:
+        self.delivery.told_by(*channels)
         self.delivery.due(people)
         self.delivery.register.execute("UPDATE clinicians SET phone = :phone", phone=phone)
 
@@ -135,7 +130,7 @@ class TestProvider:
 
 class TestChannel:
     def test_a_refusal_goes_to_the_next_channel_at_once(self, vendors: Vendors) -> None:
-        vendors.due(channels='["EMAIL", "SMS"]', phone="+12125550123")
+        vendors.due(channels=("EMAIL", "SMS"), phone="+12125550123")
         vendors.sendgrid.inject(faults.answer(400))
         vendors.delivery.send(OPENS)
 
@@ -149,7 +144,7 @@ class TestChannel:
         )
 
     def test_so_does_what_all_retries_did_not_bring_through(self, vendors: Vendors) -> None:
-        vendors.due(channels='["EMAIL", "SMS"]', phone="+12125550123")
+        vendors.due(channels=("EMAIL", "SMS"), phone="+12125550123")
         at = OPENS
         for delay in (*RETRY_DELAYS, timedelta()):
             vendors.sendgrid.inject(faults.answer(429))
@@ -159,12 +154,12 @@ class TestChannel:
         assert (len(vendors.texts), vendors.delivery.statuses()) == (1, {"SENT": 1})
 
     def test_who_has_no_number_is_told_through_the_other_channel(self, vendors: Vendors) -> None:
-        vendors.due(channels='["SMS", "EMAIL"]')
+        vendors.due(channels=("SMS", "EMAIL"))
         vendors.delivery.send(OPENS)
         assert vendors.attempts() == [(1, "EMAIL", "sendgrid", "ACCEPTED")]
 
     def test_whom_no_channel_reaches_operators_see(self, vendors: Vendors) -> None:
-        vendors.due(channels='["SMS"]')
+        vendors.due(channels=("SMS",))
         vendors.delivery.send(OPENS)
         assert vendors.delivery.register.rows(
             "SELECT status, reason FROM notification_schedule WHERE event = 'SECONDARY'"
@@ -173,7 +168,7 @@ class TestChannel:
     def test_no_text_wakes_anybody(self, vendors: Vendors) -> None:
         """A window of 06:00 to 12:00: by e-mail from six on, by SMS from eight."""
         vendors.delivery.register.execute("UPDATE policy_version SET opens = '06:00'")
-        vendors.due(channels='["SMS"]', phone="+12125550123")
+        vendors.due(channels=("SMS",), phone="+12125550123")
         six = OPENS - timedelta(hours=2)
         vendors.delivery.send(six)
         assert (vendors.texts, vendors.delivery.statuses()) == ([], {"PENDING": 1})

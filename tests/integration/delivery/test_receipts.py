@@ -1,6 +1,6 @@
 """What vendors say later, through their signed webhooks: into the schedule once, in whatever order it comes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,13 +27,8 @@ class Vendors:
     delivery: Delivery
     mailgun: FaultQueue
 
-    def due(self, people: int = 1, channels: str = '["EMAIL", "SMS"]') -> None:
-        self.delivery.register.execute(
-            "UPDATE policy_version SET steps ="
-            " (SELECT jsonb_agg(step || jsonb_build_object('channels', CAST(:channels AS jsonb)))"
-            "  FROM jsonb_array_elements(steps) AS step)",
-            channels=channels,
-        )
+    def due(self, people: int = 1, channels: Sequence[str] = ("EMAIL", "SMS")) -> None:
+        self.delivery.told_by(*channels)
         self.delivery.due(people)
         self.delivery.register.execute("UPDATE clinicians SET phone = :phone", phone=PHONE)
 
@@ -255,7 +250,7 @@ class TestBounce:
     def test_without_another_channel_it_stays_until_a_human_sends_it_to_another_address(
         self, vendors: Vendors
     ) -> None:
-        vendors.due(channels='["EMAIL"]')
+        vendors.due(channels=("EMAIL",))
         vendors.delivery.send(OPENS)
         vendors.bounce()
         assert vendors.row() == ("BOUNCED", 1, "bounced: sendgrid:bounce:invalid-address")
@@ -370,7 +365,7 @@ class TestSuppression:
         assert vendors.suppressions() == [("EMAIL", reason, True) for reason in suppressed]
 
     def test_with_no_channel_left_operators_see_why(self, vendors: Vendors) -> None:
-        vendors.due(channels='["EMAIL"]')
+        vendors.due(channels=("EMAIL",))
         vendors.delivery.send(OPENS)
         vendors.sendgrid("spamreport")
         self.again(vendors, OPENS + MINUTE)
@@ -402,7 +397,7 @@ class TestSuppression:
 
 class TestStop:
     def test_it_binds_every_tenant_with_that_number_and_start_lifts_it(self, vendors: Vendors) -> None:
-        vendors.due(channels='["SMS"]')
+        vendors.due(channels=("SMS",))
         vendors.delivery.due(1, "another")
         vendors.delivery.register.execute("UPDATE clinicians SET phone = :phone", phone=PHONE)
 
@@ -416,7 +411,7 @@ class TestStop:
         assert vendors.suppressions() == [("SMS", "STOP", False)] * 2
 
     def test_told_again_after_start_it_does_not_come_back(self, vendors: Vendors) -> None:
-        vendors.due(channels='["SMS"]')
+        vendors.due(channels=("SMS",))
         for minutes, (word, sid) in enumerate([("STOP", "a"), ("START", "b"), ("STOP", "a")]):
             vendors.delivery.clock.move_to(OPENS + minutes * MINUTE)
             assert vendors.answer(word, sid=sid) == 200

@@ -39,13 +39,13 @@ def test_a_full_row() -> None:
     interpreted = read(
         license_number=" SCP   101269 ", license_type="Pharmacist", state="California", status="Current",
         tenant="Clinic", person_id="P-1", first_name="Zoë", middle_name="Q", last_name="Null", name_suffix="Jr",
-        email="Zoe@Clinic.TEST", phone="(212) 555-0134 x7", zip="94110",
+        email="Zoe@Clinic.TEST", phone="(212) 555-0134 x7", whatsapp="+44 20 7946 0958", zip="94110",
     )  # fmt: skip
 
     assert interpreted == Interpreted(
         Record(
             7, CLINIC, "SCP 101269", "Pharmacist", "CA", date(2026, 5, 31), False, "ACTIVE", "Current", "P-1", True,
-            "Zoë Q Null Jr", "Zoe@clinic.test", "+12125550134", "America/Los_Angeles",
+            "Zoë Q Null Jr", "Zoe@clinic.test", "+12125550134", "+442079460958", "America/Los_Angeles",
         ),
         [],
         None,
@@ -56,7 +56,7 @@ def test_a_full_row() -> None:
 def test_the_barest_row() -> None:
     assert record() == Record(
         7, CLINIC, "A1", "License", None, date(2026, 5, 31), False, "ACTIVE", None, "license:License::A1", False,
-        None, None, None, None,
+        None, None, None, None, None,
     )  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def test_undated_rows_are_records(cell: str, sentinel: str, endless: bool) -> No
     assert interpreted.sentinel == sentinel
 
 
-@pytest.mark.parametrize("field", ["email", "phone", "timezone"])
+@pytest.mark.parametrize("field", ["email", "phone", "whatsapp", "timezone"])
 def test_what_cannot_be_used_is_left_out_and_told(field: str) -> None:
     interpreted = read(**{field: "what?"})
 

@@ -34,6 +34,7 @@ HEADERS = {
     Field.PERSON_ID: "Clinician ID|provider_id|NPI|Employee Number|ACCOUNT_NUMBER|person_id",
     Field.EMAIL: "E-mail Address|emailAddress|EMAIL|work_email|Clinician Email",
     Field.PHONE: "Phone|mobile_phone|Cell|Telephone Number",
+    Field.WHATSAPP: "WhatsApp|whatsapp_number|WhatsApp Phone|Whats App No.",
     Field.ZIP: "zip|ZIP_CODE|Zipcode|Postal Code",
     Field.TIMEZONE: "timezone|Time Zone|tz",
     Field.STATE: "License State|Issuing State|Jurisdiction",
@@ -41,7 +42,7 @@ HEADERS = {
 }
 STRANGERS = (
     "agency_name|relationship_name|school|original_isuue_date|FirstIssueDate|CEDueDate|DEA Expiration|NAICS|ID"
-    "|Inspection_ID|Fax Number|license_number_part_b|BirthYear|status_effective_date|maxDate|county"
+    "|Inspection_ID|Fax Number|license_number_part_b|BirthYear|WhatsApp since|status_effective_date|maxDate|county"
 )
 
 
@@ -85,6 +86,23 @@ def test_the_guess_is_laid_open(write_register: WriteRegister) -> None:
     assert found.mapping.unused == ("City", "Shoe size")
     assert found.filled == {"License No": 1, "Expires": 1, "City": 1, "State": 1, "Shoe size": 0}
     assert (found.rows, found.date_order) == (1, None)
+
+
+def test_whoever_maps_a_number_to_whatsapp_is_told_what_it_says(write_register: WriteRegister) -> None:
+    register = write_register(
+        "License No,Expires,Phone,WhatsApp Phone\nA1,2026-05-01,2125550134,2125550135\n"
+    )
+
+    found = survey(register)
+
+    assert found.mapping.columns(Field.PHONE) == ("Phone",)
+    assert found.mapping.choices[Field.WHATSAPP] == Choice(
+        Field.WHATSAPP,
+        ("WhatsApp Phone",),
+        guessed=True,
+        note="guessed; whoever's number stands there must have agreed to be written to",
+    )
+    assert survey(register, given={"whatsapp": "="}).mapping.columns(Field.WHATSAPP) == ()
 
 
 def test_a_state_without_an_address_beside_it_is_the_licences_own(write_register: WriteRegister) -> None:

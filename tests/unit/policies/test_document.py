@@ -121,6 +121,47 @@ def test_a_wrong_field_is_named_with_what_to_do(change: dict[str, Any], field: s
     assert said in found
 
 
+@pytest.mark.parametrize(
+    ("state", "opens", "closes", "where"),
+    [
+        ("NY", "06:00", "08:00", "NY (Mon-Sun 08:00-20:00)"),
+        ("RI", "18:00", "19:30", "RI (Mon-Fri 09:00-18:00, Sat 10:00-17:00)"),
+        ("KY", "08:00", "10:00", "KY (Mon-Sun 10:00-20:00)"),
+        (None, "20:00", "21:00", "any state (Mon-Sun 08:00-20:00)"),
+    ],
+)
+@pytest.mark.parametrize("channel", ["SMS", "WHATSAPP"])
+def test_a_text_that_could_never_leave_is_refused(
+    state: str | None, opens: str, closes: str, where: str, channel: str
+) -> None:
+    window = {"opens": opens, "closes": closes}
+    content = {**LICENCES, "state": state, "window": window, "steps": [step(channels=["EMAIL", channel])]}
+
+    said = (
+        f"{channel} of PRIMARY would never leave: the window {opens}-{closes} lies outside the hours of texts"
+    )
+    assert problem(content) == ("policy", f"{said} in {where}: move the window, or use other channels")
+
+
+@pytest.mark.parametrize(
+    ("state", "opens", "closes", "channel"),
+    [
+        ("RI", "17:00", "18:30", "SMS"),
+        ("TX", "08:00", "09:01", "SMS"),
+        (None, "19:59", "23:00", "WHATSAPP"),
+        ("NY", "06:00", "07:00", "EMAIL"),
+        ("NY", "06:00", "07:00", "WEBHOOK"),
+    ],
+)
+def test_a_text_needs_a_minute_of_its_window(
+    state: str | None, opens: str, closes: str, channel: str
+) -> None:
+    window = {"opens": opens, "closes": closes}
+    content = {**LICENCES, "state": state, "window": window, "steps": [step(channels=[channel])]}
+
+    assert read_policies({"ny-md.yaml": content})
+
+
 @pytest.mark.parametrize("left_out", ["name", "occasion", "window", "steps"])
 def test_a_missing_field_is_named(left_out: str) -> None:
     content = {field: value for field, value in LICENCES.items() if field != left_out}

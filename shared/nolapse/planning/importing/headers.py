@@ -28,6 +28,7 @@ class Field(StrEnum):
     NAME_SUFFIX = "name_suffix"
     EMAIL = "email"
     PHONE = "phone"
+    WHATSAPP = "whatsapp"
     TIMEZONE = "timezone"
     ZIP = "zip"
     ADDRESS_STATE = "address_state"
@@ -78,6 +79,8 @@ CONTACT_FILLERS = {
     "home",
     "office",
 }
+# A contact's word, and others that may stand beside it.
+CONTACTS = {Field.EMAIL: ("email",), Field.PHONE: ("phone",), Field.WHATSAPP: ("whatsapp", "phone")}
 NOT_HOLDERS = {
     "city",
     "county",
@@ -171,7 +174,7 @@ REPEAT_MARK = re.compile(r" \(\d+\)$")
 def words_of(header: str) -> tuple[str, ...]:
     """`lic_expir_dd` and `licexpirdate` as ("license", "expiration", "date")."""
     spaced = CAMEL_HUMP.sub(" ", REPEAT_MARK.sub("", header)).replace("#", " number ").lower()
-    spaced = spaced.replace("e-mail", "email")
+    spaced = spaced.replace("e-mail", "email").replace("whats app", "whatsapp")
     tokens = re.findall(r"[a-z0-9]+", spaced)
     words = [word for token in tokens for word in _split(token)]
     return tuple(CANONICAL.get(word, word) for word in words)
@@ -185,8 +188,8 @@ def fields_of(header: str) -> dict[Field, int]:
     found = {field: ranks[phrase] for field, ranks in _ranks().items() if phrase in ranks}
     if _expiration(words):
         found[Field.EXPIRES_ON] = 0
-    for field, word in ((Field.EMAIL, "email"), (Field.PHONE, "phone")):
-        if word in words and set(words) - {word} <= CONTACT_FILLERS | set(PEOPLE):
+    for field, own in CONTACTS.items():
+        if own[0] in words and set(words) <= {*own, *CONTACT_FILLERS, *PEOPLE}:
             found[field] = len(words)
     if not found and words[-1:] == ("name",) and not NOT_HOLDERS.intersection(words):
         found[Field.FULL_NAME] = len(_ranks()[Field.FULL_NAME])
@@ -235,5 +238,6 @@ def _segments(letters: str) -> list[str] | None:
 def _vocabulary() -> list[str]:
     """Longest first, so that `expires` is not read as `exp` and a rest."""
     phrases = {word for ranks in _ranks().values() for phrase in ranks for word in phrase.split()}
-    long_enough = {word for word in phrases | set(CANONICAL) | set(SPELLINGS) if len(word) > len("dd")}
+    known = phrases | set(CANONICAL) | set(SPELLINGS) | {own[0] for own in CONTACTS.values()}
+    long_enough = {word for word in known if len(word) > len("dd")}
     return sorted(long_enough | {"no", "dt", "id"}, key=len, reverse=True)

@@ -104,6 +104,8 @@ def _guess(field: Field, candidates: list[str], tally: Tally) -> Choice:
 def _note(field: Field, columns: list[str]) -> str:
     if field is Field.ADDRESS_STATE and is_plain_state(columns[0]):
         return f"the holder's address; if it is the licence's own: --map {Field.STATE}={columns[0]!r}"
+    if field is Field.WHATSAPP:
+        return "guessed; whoever's number stands there must have agreed to be written to"
     if len(columns) > 1:
         return "whichever is filled; no row fills more than one"
     return ""

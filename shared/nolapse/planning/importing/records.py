@@ -41,6 +41,7 @@ class Record(NamedTuple):
     full_name: str | None
     email: str | None
     phone: str | None
+    whatsapp: str | None
     timezone: str | None
 
 
@@ -108,6 +109,7 @@ def _interpreted(number: int, texts: Texts, tenant: UUID, expiry: Dated | Undate
     state = state_code(take(Field.STATE, ""))
     email = read_email(take(Field.EMAIL, ""))
     phone = read_phone(take(Field.PHONE, ""))
+    whatsapp = read_phone(take(Field.WHATSAPP, ""))
     placed = place(
         take(Field.TIMEZONE, ""),
         take(Field.ZIP, ""),
@@ -135,10 +137,16 @@ def _interpreted(number: int, texts: Texts, tenant: UUID, expiry: Dated | Undate
         full_name=name or None,
         email=email.value,
         phone=phone.value,
+        whatsapp=whatsapp.value,
         timezone=placed.zone,
     )
-    found = ((Field.EMAIL, email.problem), (Field.PHONE, phone.problem), (Field.TIMEZONE, placed.problem))
-    warnings = [Problem(field, texts[field], problem) for field, problem in found if problem]
+    found = {
+        Field.EMAIL: email.problem,
+        Field.PHONE: phone.problem,
+        Field.WHATSAPP: whatsapp.problem,
+        Field.TIMEZONE: placed.problem,
+    }
+    warnings = [Problem(field, texts[field], problem) for field, problem in found.items() if problem]
     sentinel = expiry.sentinel if isinstance(expiry, Undated) else None
     return Interpreted(record, warnings, sentinel, placed.source)
 

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from nolapse.domain.quiet_hours import OURS, TEXTS, Hours, common, every_day, spoken
 from nolapse.domain.us_states import STATES
 from nolapse.messages.registry import TEMPLATES
 from nolapse.messages.schemas import DoseVariables, ReminderVariables
 from nolapse.storage.days_off import public_holidays
+from nolapse.storage.quiet_hours import weeks_for
 
 LICENSE_EXPIRY = "LICENSE_EXPIRY"
 DOSE = "DOSE"
@@ -150,7 +152,7 @@ class PolicyDocument(Strict):
 
     @model_validator(mode="after")
     def holds_together(self) -> Self:
-        problems = [*self._of_the_kind(), *self._of_the_steps()]
+        problems = [*self._of_the_kind(), *self._of_the_steps(), *self._of_the_texts()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -210,6 +212,22 @@ class PolicyDocument(Strict):
                     f"would make them one message: set them at least {self._apart} days apart"
                 )
         return problems
+
+    def _of_the_texts(self) -> Sequence[str]:
+        """A text leaves where the window and the hours of texts meet: on no day of the week is never."""
+        window = Hours(self.window.opens, self.window.closes)
+        said = [(step, channel) for step in self.steps for channel in step.channels if channel in TEXTS]
+        if not said:
+            return []
+        allowed = common(weeks_for([self.state] if self.state else [], OURS))
+        if any(common([allowed, every_day(window)]).days):
+            return []
+        where = self.state or "any state"
+        return [
+            f"{channel} of {step.event} would never leave: the window {window} lies outside the hours of texts in "
+            f"{where} ({spoken(allowed)}): move the window, or use other channels"
+            for step, channel in said
+        ]
 
     @property
     def _apart(self) -> int:

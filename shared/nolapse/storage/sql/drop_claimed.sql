@@ -4,3 +4,4 @@ UPDATE notification_schedule
 SET status = CASE status WHEN 'QUEUED' THEN 'SUPPRESSED' ELSE 'CANCELLED' END, reason = 'person erased', claimed_at = NULL,
   next_attempt_at = NULL, send_by = NULL, updated_at = :now
 WHERE idempotency_key = ANY (CAST(:keys AS bytea[])) AND status IN ('QUEUED', 'HELD')
+RETURNING idempotency_key, scheduled_at

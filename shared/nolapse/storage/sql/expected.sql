@@ -79,24 +79,31 @@ occurring AS (
     CAST(extract(year FROM CAST(:horizon AS timestamptz) AT TIME ZONE 'UTC') AS integer) + 1) AS in_year
   WHERE yearly AND in_year > extract(year FROM on_date)
 ),
+watched AS (  -- whose each date is and who watches over them: looked up once, not for every step of their policy
+  SELECT
+    occurring.*, holder.zone AS holder_zone, supervisor.clinician_id AS supervisor_id, supervisor.zone AS supervisor_zone
+  FROM occurring
+  -- by their ids alone: a tenant in the condition would invite a join of every step with every person
+  JOIN person AS holder ON holder.clinician_id = occurring.holder_id
+  LEFT JOIN person AS supervisor ON supervisor.clinician_id = holder.supervisor_id
+  OFFSET 0  -- a fence: of steps the optimiser expects few, and would join them first and hash their rows, wide and many
+),
 called_for AS (
   SELECT
-    occurring.tenant_id, recipient.clinician_id, license_id, person_date_id, yearly, occurring.occasion, occurrence,
+    watched.tenant_id, CASE step.recipient WHEN 'SUPERVISOR' THEN supervisor_id ELSE holder_id END AS clinician_id,
+    license_id, person_date_id, yearly, watched.occasion, occurrence,
     occasion_date, step.policy_id, step.policy_version, step.event, step.template, step.channels, step.perishable,
-    step.unless, step.opens, step.closes, recipient.zone,
+    step.unless, step.opens, step.closes,
+    CASE step.recipient WHEN 'SUPERVISOR' THEN supervisor_zone ELSE holder_zone END AS zone,
     CASE step.business_days
       WHEN 'BEFORE' THEN coalesce(working_before, occasion_date + days)
       WHEN 'AFTER' THEN coalesce(working_after, occasion_date + days)
       ELSE occasion_date + days
     END AS on_date
-  FROM occurring
+  FROM watched
   JOIN step USING (tenant_id, occasion, license_type, state)
-  -- by their ids alone: a tenant in the condition would invite a join of every step with every person
-  JOIN person AS holder ON holder.clinician_id = occurring.holder_id
-  JOIN person AS recipient
-    ON recipient.clinician_id
-      = CASE step.recipient WHEN 'SUPERVISOR' THEN holder.supervisor_id ELSE holder.clinician_id END
   LEFT JOIN day_off ON (day_off.calendar, day_off.on_date) = (step.holidays, occasion_date + days)
+  WHERE step.recipient <> 'SUPERVISOR' OR supervisor_id IS NOT NULL
 ),
 opening AS MATERIALIZED (  -- each local window once: many people share a zone and a date
   SELECT

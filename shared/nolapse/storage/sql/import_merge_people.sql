@@ -6,6 +6,7 @@ WITH person AS (
     (array_agg(full_name ORDER BY row_number DESC) FILTER (WHERE full_name IS NOT NULL))[1] AS full_name,
     (array_agg(email ORDER BY row_number DESC) FILTER (WHERE email IS NOT NULL))[1] AS email,
     (array_agg(phone ORDER BY row_number DESC) FILTER (WHERE phone IS NOT NULL))[1] AS phone,
+    (array_agg(whatsapp ORDER BY row_number DESC) FILTER (WHERE whatsapp IS NOT NULL))[1] AS whatsapp,
     (array_agg(timezone ORDER BY row_number DESC) FILTER (WHERE timezone IS NOT NULL))[1] AS timezone,
     min(license_type || ' ' || license_number) AS label
   FROM import_licenses
@@ -15,19 +16,21 @@ merged AS (
   MERGE INTO clinicians AS known
   USING person
   ON known.tenant_id = person.tenant_id AND known.external_id = person.external_id
-  WHEN MATCHED AND (known.full_name, known.email, known.phone, known.timezone) IS DISTINCT FROM (
+  WHEN MATCHED AND (known.full_name, known.email, known.phone, known.whatsapp, known.timezone) IS DISTINCT FROM (
       coalesce(person.full_name, known.full_name), coalesce(person.email, known.email),
-      coalesce(person.phone, known.phone), coalesce(person.timezone, known.timezone)) THEN
+      coalesce(person.phone, known.phone), coalesce(person.whatsapp, known.whatsapp),
+      coalesce(person.timezone, known.timezone)) THEN
     UPDATE SET
       full_name = coalesce(person.full_name, known.full_name),
       email = coalesce(person.email, known.email),
       phone = coalesce(person.phone, known.phone),
+      whatsapp = coalesce(person.whatsapp, known.whatsapp),
       timezone = coalesce(person.timezone, known.timezone),
       updated_at = :now
   WHEN NOT MATCHED THEN
-    INSERT (tenant_id, external_id, full_name, email, phone, timezone, created_at, updated_at)
+    INSERT (tenant_id, external_id, full_name, email, phone, whatsapp, timezone, created_at, updated_at)
     VALUES (person.tenant_id, person.external_id, coalesce(person.full_name, person.label), person.email,
-      person.phone, person.timezone, :now, :now)
+      person.phone, person.whatsapp, person.timezone, :now, :now)
   RETURNING merge_action() AS action, known.tenant_id
 ),
 change AS (

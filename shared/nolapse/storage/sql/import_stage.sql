@@ -15,5 +15,6 @@ CREATE TEMPORARY TABLE import_rows (
   full_name        text,
   email            text,
   phone            text,
+  whatsapp         text,
   timezone         text
 ) ON COMMIT DROP

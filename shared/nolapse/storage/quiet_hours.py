@@ -33,11 +33,12 @@ Span = Annotated[Hours | Literal["none"], BeforeValidator(_hours)]
 
 
 class StateHours(BaseModel):
-    """What one state's law says; `source` is where it says so."""
+    """What one state's law says; `source` is where it says so, `confidence` whose word for it there is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     source: str = Field(min_length=1)
+    confidence: Literal["text", "table"]
     every_day: Span | None = None
     weekdays: Span | None = None
     saturday: Span | None = None
