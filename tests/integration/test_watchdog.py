@@ -164,6 +164,16 @@ def test_sent_without_an_accepted_attempt_is_not_sent(base: Register) -> None:
     assert raised(look(base, CLOSES + timedelta(hours=1))) == {Alarm.UNSENT_PAST_WINDOW: PEOPLE}
 
 
+def test_what_bounced_was_sent(base: Register) -> None:
+    send(base, BIRTHDAYS_OPEN + timedelta(minutes=1))
+    corrupt(base, "UPDATE notification_outbox SET outcome = 'BOUNCED' WHERE template = 'birthday'")
+    corrupt(
+        base, "UPDATE notification_schedule SET status = 'BOUNCED', reason = 'b' WHERE template = 'birthday'"
+    )
+
+    assert raised(look(base, CLOSES + timedelta(hours=1))) == {}
+
+
 def test_twenty_four_hours_look_at_everybody_exactly_once(base: Register) -> None:
     looked_at: Counter[int] = Counter()
     people = 0

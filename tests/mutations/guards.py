@@ -93,7 +93,7 @@ GUARDS = (
     ),
     Guard(
         "late window", "what waits for the morning leaves at once",
-        f"{SQL}/claim_due.sql", "        AND next_attempt_at <= :now\n", "",
+        f"{SQL}/claim_due.sql", "AND next_attempt_at <= :now AND status IN", "AND status IN",
         f"{DELIVERY}/test_catch_up.py::TestLate::test_it_says_so_and_leaves_outside_quiet_hours",
     ),
     Guard(
@@ -135,6 +135,31 @@ GUARDS = (
         "shared/nolapse/providers/twilio_events.py",
         "    _verify(url, headers, fields, secret)\n    sid", "    sid",
         "tests/unit/test_twilio_events.py::TestSignature::test_another_token",
+    ),
+    Guard(
+        "replay window of receipts", "a recorded call is good for ever",
+        "shared/nolapse/providers/replay.py", "if abs(now - signed_at) > window:", "if False:",
+        "tests/unit/test_mailgun_events.py::TestReplay::test_outside",
+    ),
+    Guard(
+        "bounce", "what came back is delivered again by a receipt that comes late",
+        f"{SQL}/apply_receipts.sql", "CASE WHEN bounced OR outcome = 'BOUNCED' THEN 'BOUNCED'", "CASE WHEN bounced THEN 'BOUNCED'",
+        f"{DELIVERY}/test_receipt_order.py::test_every_order_and_repetition_ends_in_the_same_state",
+    ),
+    Guard(
+        "next channel after a bounce", "a reminder that came back reaches nobody",
+        f"{SQL}/go_on_after_bounce.sql", "WHERE attempt_id = ANY", "WHERE false AND attempt_id = ANY",
+        f"{DELIVERY}/test_receipts.py::TestBounce::test_it_goes_on_by_the_next_channel_within_its_window",
+    ),
+    Guard(
+        "open attempt beside a bounce", "it goes on while an earlier attempt may have got through",
+        f"{SQL}/go_on_after_bounce.sql", "IN ('ACCEPTED', 'UNKNOWN', 'UNPROVEN'))", "IN ('none'))",
+        f"{DELIVERY}/test_receipts.py::TestBounce::test_not_while_an_earlier_attempt_may_have_got_through",
+    ),
+    Guard(
+        "rate limit of the API", "one caller asks as often as it likes",
+        "shared/nolapse/api/pace.py", "if count > limit:", "if False:",
+        "tests/integration/api/test_front.py::TestPace::test_of_one_caller",
     ),
     Guard(
         "row-level security", "every tenant reads every row",

@@ -88,14 +88,28 @@ class Period:
         return self.start + self.length
 
 
+def month(seed: int) -> datetime:
+    """The same for ten seeds in a row: the base needs no other partitions for each of them."""
+    numbers = random.Random(f"month {seed // 10}").randrange(10) + 6
+    return datetime(2026 + numbers // 12, numbers % 12 + 1, 1, tzinfo=UTC)
+
+
+def changes(seed: int) -> dict[Kind, list[tuple[str, datetime]]]:
+    """Whose clocks change in that month, by how."""
+    first = month(seed)
+    within = {
+        kind: [each for each in listed if each[1].month == first.month] for kind, listed in CHANGES.items()
+    }
+    return {kind: listed for kind, listed in within.items() if listed}
+
+
 def period(seed: int, kinds: set[Kind], length: timedelta) -> Period:
     dice = random.Random(f"period {seed}")
-    changes = [change for kind in CHANGES if kind in kinds for change in CHANGES[kind]]
-    if changes:
-        zone, at = dice.choice(changes)
+    changing = [change for kind, listed in changes(seed).items() if kind in kinds for change in listed]
+    if changing:
+        zone, at = dice.choice(changing)
         return Period(at - timedelta(minutes=dice.randint(10, 30 * 60)), length, zone)
-    start = datetime(2026, 7, 1, tzinfo=UTC) + timedelta(minutes=dice.randint(0, 300 * 24 * 60))
-    return Period(start, length)
+    return Period(month(seed) + timedelta(minutes=dice.randint(0, 28 * 24 * 60)), length)
 
 
 # A Monday morning; who lives by UTC is told from 08:00 to 12:00.

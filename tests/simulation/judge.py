@@ -17,19 +17,33 @@ from nolapse.oversight.audit import verify_audit
 from nolapse.runtime.bootstrap import runtime
 from tests.simulation.base import CANARIES
 from tests.simulation.edits import Past
+from tests.simulation.receipts import DELIVERED, Story
 
 TOLD = {"SENT", "DELIVERED", "BOUNCED"}
+# How far ahead the watchdog looks for what is about to close.
+HOUR = timedelta(hours=1)
 # Where a notification may end that was due. What waits for ever is lost, whatever its state says.
 FINAL = {*TOLD, "DEFERRED", "SUPPRESSED"}
 
 ROWS = text("""
 SELECT encode(idempotency_key, 'hex') AS key, schedule.status, reason, late, window_end, scheduled_at,
        subject_id AS subject, clinician_id AS person, event, occurrence,
-       'EMAIL' = ANY (channels) OR phone IS NOT NULL AS reachable
-FROM notification_schedule AS schedule JOIN clinicians USING (clinician_id)
+       attempt_count, perishable, channel_position = cardinality(channels) AS on_the_last,
+       EXISTS (
+         SELECT FROM unnest(channels[channel_position:]) AS way (channel)
+         CROSS JOIN LATERAL (
+           SELECT CASE channel WHEN 'EMAIL' THEN coalesce(email, contact_email) ELSE phone END AS address) AS place
+         WHERE address IS NOT NULL AND NOT EXISTS (
+           SELECT FROM suppressions AS said
+           WHERE (said.tenant_id, address_sha256, said.channel)
+             = (schedule.tenant_id, address_digest(address), way.channel) AND in_force)) AS reachable
+FROM notification_schedule AS schedule
+JOIN clinicians USING (clinician_id)
+JOIN tenants ON tenants.tenant_id = schedule.tenant_id
 """)
 ATTEMPTS = text("""
 SELECT encode(idempotency_key, 'hex') AS key, coalesce(outcome, 'NONE') AS outcome, provider, started_at, probes,
+  CAST(attempt_id AS text) AS attempt_id, attempt_number, delivered_at,
   channel = ANY (at_least_once) AS again
 FROM notification_outbox JOIN tenants USING (tenant_id) ORDER BY attempt_number
 """)
@@ -50,6 +64,8 @@ WHERE (before <> from_status AND created_at <= before_at) OR (last AND to_status
 
 Received = ReceivedEmail | ReceivedText
 Attempts = Mapping[str, Sequence[Row[Any]]]
+# By the key that messages bore.
+Stories = Mapping[str, Sequence[Story]]
 # (provider, how long ago): whether it could say what it took.
 CanTell = Callable[[str, timedelta], bool]
 
@@ -64,6 +80,15 @@ class Record:
     failures: Sequence[str]
     reconciled: Mapping[str, Any]
     watched: Mapping[str, Any]
+    stories: Sequence[Story] = ()
+    # Forged receipts that were taken for genuine.
+    believed: Sequence[str] = ()
+
+    @property
+    def reached(self) -> Sequence[Received]:
+        """What came back reached nobody."""
+        returned = {story.message.message_id for story in self.stories if story.came_back}
+        return [message for message in self.received if message.message_id not in returned]
 
 
 @dataclass(slots=True)
@@ -73,6 +98,9 @@ class Verdict:
     wrong: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     expected: int = 0
     arrived: int = 0
+    # Messages that came back, and of what they were about how much arrived all the same.
+    returned: int = 0
+    went_on: int = 0
     excused: Counter[str] = field(default_factory=Counter)
 
     def blame(self, what: str, *offenders: str) -> None:
@@ -118,12 +146,13 @@ def judge(
         if not verify_audit(connection).holds:
             verdict.blame("audit chain broken", "audit_log")
     called = {call.key: call for call in called_for(engine, start, until, rules)}
-    proof = prove(engine, record.received, start=start, end=end, until=until, rules=rules)
+    proof = prove(engine, record.reached, start=start, end=end, until=until, rules=rules)
     verdict.expected, verdict.arrived = proof.expected, proof.arrived
     by_key = {row.key: row for row in rows}
     ever = {key: call for past in pasts for key, call in past.calls.items()} | called
-    told = {ever[message.key].identity for message in record.received if message.key in ever}
-    explain = partial(_excuse, rows=by_key, attempts=attempts, rules=rules, until=until)
+    told = {ever[message.key].identity for message in record.reached if message.key in ever}
+    said = _by_key(record.stories)
+    explain = partial(_excuse, rows=by_key, attempts=attempts, said=said, rules=rules, until=until)
     for key in [*proof.blamed("missed"), *_owed_before_edits(pasts, called, start)]:
         same = [row.key for row in rows if identity(row) == ever[key].identity]
         if ever[key].identity in told:
@@ -138,23 +167,36 @@ def judge(
             verdict.blame(
                 "lost", f"{key} {row.status} ({row.reason}) after {outcomes}" if row else f"{key} no row"
             )
-    verdict.blame("doubled", *_told_twice(record.received, ever))
-    times = Counter(message.key for message in record.received)
+    verdict.blame("doubled", *_told_twice(record.reached, ever))
+    times = Counter(message.key for message in record.reached)
     for key in proof.blamed("duplicates"):
-        if times[key] - 1 <= sum(attempt.outcome == "UNPROVEN" for attempt in attempts[key]):
+        if times[key] - 1 <= sum(map(_was_unproven, attempts[key])):
             verdict.excused["told again: as its clinic wants what nobody can tell"] += 1
         else:
             verdict.blame("doubled", key)
     for what in ("outside", "crowded"):
         verdict.blame(what, *proof.blamed(what))
-    _judge_moved(verdict, proof, record, pasts, rules)
+    _judge_moved(verdict, proof, record, called=called, pasts=pasts, rules=rules)
     _judge_texts(verdict, record.received, ever, rules.tolerance)
     _judge_untold(verdict, by_key, attempts, can_tell, until)
-    arrived = {message.key for message in record.received}
-    _judge_rows(verdict, rows, attempts, called, arrived=arrived, end=end)
-    beyond = sum(row.status not in {*FINAL, "CANCELLED"} and end < row.window_end <= until for row in rows)
+    arrived = {message.key for message in record.reached}
+    verdict.returned = len(record.received) - len(record.reached)
+    verdict.went_on = sum(story.came_back and story.message.key in arrived for story in record.stories)
+    _judge_rows(verdict, rows, attempts, said, called, arrived=arrived, end=end)
+    _judge_receipts(verdict, record.stories, by_key, attempts)
+    verdict.blame("forged receipt believed", *record.believed)
+    beyond = sum(
+        row.status not in {*FINAL, "CANCELLED"} and end < row.window_end <= until + HOUR for row in rows
+    )
     _judge_reports(verdict, record, beyond)
     return verdict
+
+
+def _by_key(stories: Iterable[Story]) -> Stories:
+    found: dict[str, list[Story]] = defaultdict(list)
+    for story in stories:
+        found[story.message.key].append(story)
+    return found
 
 
 def identity(row: Row[Any]) -> tuple[Any, ...]:
@@ -172,14 +214,25 @@ def _owed_before_edits(pasts: Sequence[Past], called: Mapping[str, Called], star
     }
 
 
-def _judge_moved(verdict: Verdict, proof: Proof, record: Record, pasts: Sequence[Past], rules: Rules) -> None:
-    """What is called for no longer left while it was, in its window or late."""
+def _judge_moved(
+    verdict: Verdict,
+    proof: Proof,
+    record: Record,
+    *,
+    called: Mapping[str, Called],
+    pasts: Sequence[Past],
+    rules: Rules,
+) -> None:
+    """What is called for no longer left while it was, in its window or late; so did what came back."""
     at = {message.key: message.received_at for message in record.received}
-    for key in proof.blamed("unexpected"):
+    returned = [(story.message.key, story.message.received_at) for story in record.stories if story.came_back]
+    for key, when in [*((key, at[key]) for key in proof.blamed("unexpected")), *returned]:
         last = next((past for past in reversed(pasts) if key in past.calls), None)
-        if last is None or not _was_called_for(key, at[key], last, rules.tolerance):
+        if key in called:
+            verdict.blame("outside", *([] if may_leave(called[key], when, rules) else [key]))
+        elif last is None or not _was_called_for(key, when, last, rules.tolerance):
             verdict.blame("unexpected", key)
-        elif not may_leave(last.calls[key], at[key], rules):
+        elif not may_leave(last.calls[key], when, rules):
             verdict.blame("outside", key)
 
 
@@ -189,13 +242,20 @@ def _was_called_for(key: str, at: datetime, last: Past, tolerance: timedelta) ->
 
 
 def _excuse(  # noqa: PLR0911  one line for each excuse
-    key: str, rows: Mapping[str, Row[Any]], attempts: Attempts, rules: Rules, until: datetime
+    key: str,
+    *,
+    rows: Mapping[str, Row[Any]],
+    attempts: Attempts,
+    said: Stories,
+    rules: Rules,
+    until: datetime,
 ) -> str | None:
     """The state with a reason that explains why somebody was not told, if it is true."""
     row = rows.get(key)
     if row is None:
         return None
     outcomes = Counter(attempt.outcome for attempt in attempts[key])
+    returned = [story for story in said.get(key, ()) if story.came_back]
     match row.status, row.reason.split(":")[0] if row.reason else None:
         case "DEFERRED", "retries spent" if outcomes["RETRY_SAFE"] > len(RETRY_DELAYS):
             return "deferred: retries spent"
@@ -203,6 +263,12 @@ def _excuse(  # noqa: PLR0911  one line for each excuse
             return "deferred: rejected"
         case "DEFERRED", "no channel reaches this person" if not row.reachable:
             return "deferred: no channel reaches them"
+        case "BOUNCED", _ if any(map(Story.says_so, returned)) and (
+            row.on_the_last or row.perishable or row.window_end + rules.lookback <= until
+        ):
+            return "came back: no other channel"
+        case "SENT" | "DELIVERED", _ if returned and not any(map(Story.says_so, returned)):
+            return "came back: and nobody said so"
         case "HELD", reason if reason and "in vain" in reason and outcomes["UNKNOWN"]:
             return "held: nobody can tell, and their clinic asks a human"
         case "SUPPRESSED", "window closed before the lookback" if row.window_end + rules.lookback <= until:
@@ -269,6 +335,7 @@ def _judge_rows(
     verdict: Verdict,
     rows: Sequence[Row[Any]],
     attempts: Attempts,
+    said: Stories,
     called: Mapping[str, Called],
     *,
     arrived: set[str],
@@ -281,19 +348,78 @@ def _judge_rows(
     absent = (call for key, call in called.items() if key not in known)
     verdict.blame("no row", *(call.key for call in absent if call.identity not in identities))
     for row in rows:
-        said = f"{row.key} {row.status}"
+        here = f"{row.key} {row.status}"
         # Whether what is held, or was sent again unproven, has left is just what nobody could tell.
         if row.status == "HELD" and "in vain" in row.reason:
             continue
-        if row.status in FINAL and any(attempt.outcome == "UNPROVEN" for attempt in attempts[row.key]):
+        if row.status in {*FINAL, "HELD"} and any(map(_was_unproven, attempts[row.key])):
             continue
         if row.status == "CANCELLED" and (row.key not in called or identity(row) in identities):
-            verdict.blame("cancelled and sent", *([said] if row.key in arrived else []))
+            verdict.blame("cancelled and sent", *([here] if row.key in arrived else []))
         elif row.status not in FINAL:
             if row.window_end <= end:
-                verdict.blame("not settled", said)
-        elif (row.key in arrived) != (row.status in TOLD):
-            verdict.blame("schedule contradicts the record", said)
+                verdict.blame("not settled", here)
+        elif row.status not in _may_be(row.key in arrived, said.get(row.key, ())):
+            verdict.blame("schedule contradicts the record", here)
+
+
+def _may_be(has_arrived: bool, stories: Sequence[Story]) -> set[str]:
+    """What a row that is final may say."""
+    if has_arrived:
+        return {"SENT", "DELIVERED"}
+    returned = [story.says_so() for story in stories if story.came_back]
+    if not returned:
+        return FINAL - TOLD
+    known = FINAL - {"SENT", "DELIVERED"} if any(returned) else set()
+    return known if all(returned) else {*known, "SENT", "DELIVERED"}
+
+
+def _was_unproven(attempt: Row[Any]) -> bool:
+    """What nobody could tell, and was sent again; a receipt may have settled it since."""
+    return attempt.outcome == "UNPROVEN" or (attempt.again and attempt.probes >= MOST_PROBES)
+
+
+def _judge_receipts(
+    verdict: Verdict, stories: Iterable[Story], rows: Mapping[str, Row[Any]], attempts: Attempts
+) -> None:
+    """What was said is so: of the attempt, whatever was known of it, and of the row where it was the last."""
+    for story in stories:
+        key = story.message.key
+        here = f"{story.provider} {key} told {sorted(story.told)}"
+        attempt = next((each for each in attempts[key] if each.attempt_id == story.message.attempt_id), None)
+        if attempt is None:
+            verdict.blame("message of no attempt", here)
+            continue
+        if attempt.outcome not in _proven(story):
+            verdict.blame("receipt without effect", f"{here}: {attempt.outcome}")
+        if DELIVERED in story.told and attempt.delivered_at is None:
+            verdict.blame("receipt without effect", f"{here}: never delivered")
+        row = rows.get(key)
+        if (
+            row is not None
+            and row.attempt_count == attempt.attempt_number
+            and row.status in _disproven(story)
+        ):
+            verdict.blame("receipt moved nothing", f"{here}: {row.status}")
+
+
+def _proven(story: Story) -> set[str]:
+    """What an attempt may have come to, by what was said of it; a word whose answer was lost may count, or not."""
+    if story.says_so():
+        return {"BOUNCED"}
+    said = {"ACCEPTED"} if story.told else {"ACCEPTED", "UNKNOWN", "UNPROVEN"}
+    return said | ({"BOUNCED"} if story.may_say_so() else set())
+
+
+def _disproven(story: Story) -> set[str]:
+    """States that a row may no longer be in, once that was said of its last attempt."""
+    if story.says_so():
+        return {"SENT", "DELIVERED", "SENDING", "UNKNOWN"}
+    return (
+        (set() if story.may_say_so() else {"BOUNCED"})
+        | ({"SENT"} if DELIVERED in story.told else set())
+        | ({"SENDING", "UNKNOWN"} if story.told else set())
+    )
 
 
 def _judge_reports(verdict: Verdict, record: Record, beyond: int) -> None:

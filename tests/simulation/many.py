@@ -13,15 +13,16 @@ from tests.simulation.run import simulate
 from tests.simulation.tally import Tally, replay
 from tests.simulation.world import world
 
-# Seeds for which one stack is made: enough to be worth it, few enough that all cores end together.
-CHUNK = 20
+# Seeds for which one stack is made, at most: it costs as much as a few of them.
+CHUNK = 100
 
 
 def live_all(postgres: Postgres, folder: Path, seeds: range) -> Iterator[tuple[Tally, Sequence[str]]]:
     """Of some seeds at a time what they came to, and what is wrong with them, with the command that replays it."""
-    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
-    spawning = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(len(chunks), os.cpu_count() or 1), spawning) as pool:
+    cores = os.cpu_count() or 1
+    size = max(1, min(CHUNK, -(-len(seeds) // cores)))
+    chunks = [seeds[start : start + size] for start in range(0, len(seeds), size)]
+    with ProcessPoolExecutor(min(len(chunks), cores), multiprocessing.get_context("spawn")) as pool:
         for done in as_completed(pool.submit(_live, postgres.socket, folder, chunk) for chunk in chunks):
             yield done.result()
 

@@ -8,28 +8,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from local.demo import rules
 from local.doubles.faults import answer, reset_after_accept
 from local.doubles.received import ReceivedText
 from local.doubles.server import Exchange, Fault, answer_normally
 from local.proof import Rules, called_for
-from local.schedules import Tick, ticks
+from local.schedules import Tick, next_tick, ticks
+from local.template import Schedule
 from nolapse.planning.plan import bounds
 from nolapse.runtime.bootstrap import runtime
-from tests.simulation.base import Period, fill, period
+from tests.simulation.base import CHANGES, Period, changes, fill, period
 from tests.simulation.edits import Past, edit, on_their_way
 from tests.simulation.judge import Record, Verdict, judge
 from tests.simulation.lives import Life
+from tests.simulation.receipts import Tidings
 from tests.simulation.vendors import TWILIO, VENDORS, Vendor, VendorWeather
-from tests.simulation.weather import MISSED, MOST_LATENCY, MOST_SKEW, Kind, Weather, draw
+from tests.simulation.weather import MISSED, MOST_LATENCY, MOST_SKEW, OF_RECEIPTS, Kind, Weather, draw
 from tests.simulation.world import E_MAIL, World
 
 SCAN, CATCH_UP, DISPATCH = "ScanFunction", "CatchUpFunction", "DispatchEmailFunction"
@@ -41,8 +43,11 @@ PAUSE = timedelta(seconds=45)
 MOST_KINDS = 6
 # Among which the first invocation of a function may die; the later ones, among as many as one before had.
 FEW_STEPS = 8
-# The watchdog changes nothing: it need not look every hour, and at the end it looks at everybody.
-WATCHED_HOURS = 12
+# What waits for a late window is looked at so often, once that was in vain and nothing else has happened.
+LATE_HOURS = 4
+EPOCH, HOUR, INSTANT = datetime(1970, 1, 1, tzinfo=UTC), timedelta(hours=1), timedelta(microseconds=1)
+# They change nothing: they need not look as often as they do, and at the end the watchdog looks at everybody.
+IDLE_HOURS = {"WatchdogFunction": 24, "ForecastFunction": 72}
 # A night of quiet hours and a few late messages of one person, twice over.
 GRACE = timedelta(days=6)
 # What was held in bad weather is asked about again every hour.
@@ -50,22 +55,20 @@ ASKED_AGAIN = timedelta(hours=3)
 # What closed longer ago than that before a run is too old for it.
 RELEVANT = timedelta(days=30)
 
-NEXT_DUE = """
-SELECT min(next_attempt_at) FROM notification_schedule
-WHERE scheduled_at BETWEEN :since AND :until AND claimed_at IS NULL
-  AND send_by > greatest(:now, next_attempt_at) AND next_attempt_at < 'infinity'
+# What lies ahead of the scheduled functions, until anything happens: when scan next finds something that is due, and
+# when catch-up something to set right; and what the run still waits for.
+AHEAD = """
+SELECT
+  min(next_attempt_at) FILTER (
+    WHERE claimed_at IS NULL AND send_by > greatest(:now, next_attempt_at) AND next_attempt_at < 'infinity') AS scan,
+  min(CASE WHEN status IN ('PENDING', 'LATE_PENDING') THEN send_by ELSE scheduled_at END)
+    FILTER (WHERE status IN ('PENDING', 'LATE_PENDING', 'QUEUED', 'SENDING', 'UNKNOWN', 'HELD')) AS catch_up,
+  min(scheduled_at) FILTER (WHERE status = 'LATE_PENDING' AND send_by = 'infinity') AS late,
+  coalesce(bool_or(window_end <= :end AND status IN ('PENDING', 'LATE_PENDING', 'QUEUED', 'SENDING', 'UNKNOWN')), false)
+    AS on_its_way,
+  coalesce(bool_or(status = 'HELD'), false) AS held
+FROM notification_schedule WHERE scheduled_at BETWEEN :since AND :until
 """
-# What catch-up would find something to do about.
-UNSETTLED = """
-SELECT EXISTS (SELECT FROM notification_schedule WHERE scheduled_at BETWEEN :since AND :now AND (
-  status IN ('QUEUED', 'SENDING', 'UNKNOWN', 'HELD')
-  OR (status IN ('PENDING', 'LATE_PENDING') AND (send_by <= :now OR send_by = 'infinity'))))
-"""
-ON_ITS_WAY = """
-SELECT EXISTS (SELECT FROM notification_schedule WHERE scheduled_at BETWEEN :since AND :end AND window_end <= :end
-  AND status IN ('PENDING', 'LATE_PENDING', 'QUEUED', 'SENDING', 'UNKNOWN'))
-"""
-HELD = "SELECT EXISTS (SELECT FROM notification_schedule WHERE scheduled_at >= :since AND status = 'HELD')"
 # An SMS bears no key: whose it is, its number and its text say.
 TEXTS = text("""
 SELECT DISTINCT recipient, encode(body_sha256, 'hex') AS body, encode(idempotency_key, 'hex') AS key
@@ -91,16 +94,20 @@ class Plan:
     when: Period
     base: Callable[[Connection], None]
     providers: Sequence[str] = E_MAIL
+    # Whether vendors tell what became of messages.
+    tells: bool = False
 
 
 def planned(seed: int) -> Plan:
     dice = random.Random(f"plan {seed}")
-    kinds = set(dice.sample(list(Kind), dice.randint(1, MOST_KINDS)))
+    possible = [kind for kind in Kind if kind not in CHANGES or kind in changes(seed)]
+    kinds = set(dice.sample(possible, dice.randint(1, MOST_KINDS)))
     days = 5 if Kind.MISSED_3_DAYS in kinds else 3 if Kind.MISSED_25_HOURS in kinds else 2
     when = period(seed, kinds, timedelta(days=days))
     base = partial(fill, seed=seed, when=when, people=dice.choice((4, 6, 8, 10)))
     first = dice.choice(E_MAIL)
-    return Plan(seed, kinds, when, base, (first, *(name for name in E_MAIL if name != first)))
+    providers = (first, *(name for name in E_MAIL if name != first))
+    return Plan(seed, kinds, when, base, providers, bool(kinds & OF_RECEIPTS) or dice.random() < 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +154,14 @@ class Run:
     _queue_requests: Iterator[int] = field(default_factory=count)
     _overtaking: Lock = field(default_factory=Lock)
     record: Record = field(init=False)
+    tidings: Tidings = field(init=False)
     _down: set[str] = field(default_factory=set)
     _pasts: list[Past] = field(default_factory=list)
-    # What is known of the schedule until anything is invoked again.
-    _next_due: datetime | None = None
+    # What is known of the schedule until anything happens again.
+    _known: Row[Any] | None = None
     _reconciled_at: datetime | None = None
+    # Catch-up was the last to run, and found nothing.
+    _in_vain: bool = False
 
     def live(self) -> Verdict:
         with redirect_stdout(self.world.transcript.printed):
@@ -161,16 +171,31 @@ class Run:
         return self.judge(self.record)
 
     def _live(self) -> None:
-        for tick in ticks(self.world.schedules, self.plan.when.start):
-            self.weather.calm = tick.at >= self.plan.when.end
-            self._do_what_comes_before(tick.at)
-            if tick.schedule.function == CATCH_UP and self.weather.strikes(Kind.EDITED, tick.at):
-                self._edit(tick.at)
-            if self.weather.calm and tick.schedule.function == CATCH_UP and self._is_settled(tick.at):
-                break
-            if not self._is_missed(tick.at) and not self._is_idle(tick):
+        """From one instant at which anything can happen to the next."""
+        (minutely,) = (schedule for schedule in self.world.schedules if schedule.function == SCAN)
+        scanned = self.plan.when.start
+        coming = ticks([each for each in self.world.schedules if each is not minutely], scanned)
+        tick = next(coming)
+        while True:
+            scan, between = self._next_scan(minutely, scanned), self._next_between_ticks()
+            if between is not None and between <= min(scan, tick.at):
+                self._do_what_comes_between(between)
+            elif scan <= tick.at:
+                scanned = scan
+                self._run_scheduled(Tick(scan, minutely))
+            elif self._is_over(tick):
                 self._move_to(tick.at)
-                self._run_scheduled(tick)
+                return
+            else:
+                self._come_to(tick)
+                tick = next(coming)
+
+    def _come_to(self, tick: Tick) -> None:
+        self.weather.calm = tick.at >= self.plan.when.end
+        if tick.schedule.function == CATCH_UP and self.weather.strikes(Kind.EDITED, tick.at):
+            self._edit(tick.at)
+        if not self._is_missed(tick.at) and not self._is_idle(tick):
+            self._run_scheduled(tick)
 
     def _begin(self) -> None:
         when, world = self.plan.when, self.world
@@ -184,6 +209,7 @@ class Run:
             **{vendor.double or vendor.name: self._meet(vendor) for vendor in VENDORS},
             **self.provider_faults,
         }
+        self.tidings = Tidings(world, self.weather)
         world.queue_fault = self._meet_queue
         world.next_life = self.next_life or self._draw_life
 
@@ -197,25 +223,30 @@ class Run:
             clock.move_to,
             self._overtake,
             lambda: world.sending,
+            self._tell_at_once,
         )
 
-    def _do_what_comes_before(self, instant: datetime) -> None:
-        """Retries of failed invocations, and messages that show up on the queue."""
-        while (due := self._next_between_ticks()) is not None and due <= instant:
-            self._move_to(due)
-            if self._retries and self._retries[0][0] <= due:
-                _, _, function, event, attempt = heapq.heappop(self._retries)
-                self._invoke(function, event, attempt)
-            self.world.drain()
+    def _do_what_comes_between(self, instant: datetime) -> None:
+        """A retry of a failed invocation, what a vendor says, or messages that show up on the queue."""
+        self._in_vain = False
+        self._move_to(instant)
+        self.tidings.tell(instant)
+        if self._retries and self._retries[0][0] <= instant:
+            _, _, function, event, attempt = heapq.heappop(self._retries)
+            self._invoke(function, event, attempt)
+        self.world.drain()
 
     def _next_between_ticks(self) -> datetime | None:
         retries = [self._retries[0][0]] if self._retries else []
         visible = self.world.next_visible()
-        return min([*retries, *([visible] if visible else [])], default=None)
+        if self.plan.tells:
+            self.tidings.listen()
+        return min([*retries, *filter(None, [visible, self.tidings.next_at])], default=None)
 
     def _move_to(self, instant: datetime) -> None:
+        self.weather.calm = instant >= self.plan.when.end
         self.world.clock.move_to(instant)
-        self._next_due = None
+        self._known = None
         for vendor in VENDORS:
             down = self.weather.is_unreachable(vendor.name, instant)
             if down != (vendor.name in self._down):
@@ -225,6 +256,7 @@ class Run:
 
     def _run_scheduled(self, tick: Tick) -> None:
         function = tick.schedule.function
+        self._move_to(tick.at)
         if self.weather.strikes(Kind.TWO_SCHEDULERS, function, tick.at):
             lives = [self.world.next_life(function) for _ in range(2)]
             with ThreadPoolExecutor(2) as pool:
@@ -233,6 +265,8 @@ class Run:
             self._invoke(function, tick.event, 0)
         if function == RECONCILE:
             self._reconciled_at = tick.at
+        last = self.world.answers[-1]
+        self._in_vain = function == CATCH_UP and last.error is None and not any(last.value.values())
         if self.weather.strikes(Kind.ROW_LOST, function, tick.at):
             self._lose_a_row(tick.at)
         self.world.drain()
@@ -272,6 +306,10 @@ class Run:
         finally:
             self._overtaking.release()
 
+    def _tell_at_once(self) -> None:
+        if self.plan.tells:
+            self.tidings.tell_at_once()
+
     def _meet_queue(self, exchange: Exchange) -> None:
         request = exchange.read()
         which = (request.headers["X-Amz-Target"], next(self._queue_requests))
@@ -309,31 +347,53 @@ class Run:
     def _is_missed(self, at: datetime) -> bool:
         return any(self.weather.lasts(kind, at) for kind in MISSED)
 
-    def _is_idle(self, tick: Tick) -> bool:
-        """It would find nothing to do: what most minutes and many hours are."""
-        match tick.schedule.function:
-            case "ScanFunction":
-                if self._next_due is None:
-                    due = self._see(NEXT_DUE, now=tick.at - MOST_SKEW, until=self.plan.when.end + self.grace)
-                    self._next_due = due or self.plan.when.end + 2 * self.grace
-                return self._next_due > tick.at + self.weather.skew(SCAN)
-            case "CatchUpFunction":
-                return not self._see(UNSETTLED, now=tick.at + self.weather.skew(CATCH_UP))
-            case "WatchdogFunction":
-                return tick.at.hour % WATCHED_HOURS > 0
-        return False
+    def _next_scan(self, schedule: Schedule, last: datetime) -> datetime:
+        """The next tick at which it would find something to do, and is not missed."""
+        due = (self._ahead.scan or self.plan.when.end + 2 * self.grace) - self.weather.skew(SCAN)
+        at = next_tick(schedule.expression, max(last, due - INSTANT))
+        while missed := [self.weather.spells[kind] for kind in MISSED if self.weather.lasts(kind, at)]:
+            at = next_tick(schedule.expression, max(spell.end for spell in missed) - INSTANT)
+        return at
 
-    def _see(self, sql: str, **parameters: Any) -> Any:
-        """Of the rows that a run may be about: it would read the partitions of all months."""
-        return self.world.scalar(sql, since=self.plan.when.start - RELEVANT, **parameters)
+    def _is_idle(self, tick: Tick) -> bool:
+        """It would find nothing to do, as in many hours."""
+        function = tick.schedule.function
+        if function == CATCH_UP:
+            now = tick.at + self.weather.skew(CATCH_UP)
+            ahead, in_vain = self._ahead, self._in_vain and tick.at.hour % LATE_HOURS > 0
+            return not any(
+                at is not None and at != "infinity" and at <= now
+                for at in (ahead.catch_up, None if in_vain else ahead.late)
+            )
+        return function in IDLE_HOURS and (tick.at - EPOCH) // HOUR % IDLE_HOURS[function] > 0
+
+    @property
+    def _ahead(self) -> Row[Any]:
+        """Of the rows that a run may be about."""
+        if self._known is None:
+            when = self.plan.when
+            self._known = self.world.look(
+                AHEAD,
+                now=self.world.clock.true - MOST_SKEW,
+                end=when.end,
+                since=when.start - RELEVANT,
+                until=when.end + self.grace,
+            )
+        return self._known
+
+    def _is_over(self, tick: Tick) -> bool:
+        return (
+            tick.at >= self.plan.when.end and tick.schedule.function == CATCH_UP and self._is_settled(tick.at)
+        )
 
     def _is_settled(self, at: datetime) -> bool:
         end = self.plan.when.end
         healed = not self.plan.kinds & {Kind.ROW_LOST, Kind.EDITED} or (
             self._reconciled_at is not None and self._reconciled_at > end
         )
-        on_its_way = self._see(ON_ITS_WAY, end=end) or (at < end + ASKED_AGAIN and self._see(HELD))
-        return (healed and not on_its_way and not self._retries) or at > end + self.grace
+        on_its_way = self._ahead.on_its_way or (at < end + ASKED_AGAIN and self._ahead.held)
+        waiting = on_its_way or self._retries or self.tidings.next_at
+        return (healed and not waiting) or at > end + self.grace
 
     def _close(self) -> Record:
         """What there is to judge by; the last word have reconcile and the watchdog."""
@@ -349,6 +409,8 @@ class Run:
             world.transcript.text,
             failures,
             *(each.value for each in final),
+            stories=self.tidings.stories,
+            believed=self.tidings.believed,
         )
 
     def _texts(self) -> Mapping[tuple[str, str], str]:

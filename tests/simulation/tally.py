@@ -20,6 +20,8 @@ class Tally:
     runs: int = 0
     expected: int = 0
     arrived: int = 0
+    returned: int = 0
+    went_on: int = 0
     lost: int = 0
     doubled: int = 0
     others: int = 0
@@ -37,6 +39,8 @@ class Tally:
         self.runs += 1
         self.expected += verdict.expected
         self.arrived += verdict.arrived
+        self.returned += verdict.returned
+        self.went_on += verdict.went_on
         self.lost += verdict.lost
         self.doubled += verdict.doubled
         self.others += verdict.others
@@ -64,6 +68,7 @@ class Tally:
     def summary(self) -> Iterator[str]:
         """The last line is the one that counts."""
         yield f"{self.expected:,} due, {self.arrived:,} arrived, old ones among them"
+        yield f"{self.returned:,} came back, and {self.went_on:,} of them went on to arrive by another way"
         for why, count in sorted(self.excused.items()):
             yield f"{count:,} not sent and accounted for: {why}"
         if self.others:

@@ -22,7 +22,7 @@ from tests.simulation.world import World
 
 pytestmark = LOST_SOCKETS
 
-PLAN = Plan(0, set(), DAY, partial(people, number=7))
+PLAN = Plan(0, set(), DAY, partial(people, number=7), tells=True)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,25 @@ def one_a_day_later(record: Record) -> Record:
     return replace(record, received=[moved, *record.received[1:]])
 
 
+def one_came_back(record: Record) -> Record:
+    """And nobody was told so: the person was not reached, and the product can't know."""
+    return replace(record, stories=[replace(record.stories[0], came_back=True), *record.stories[1:]])
+
+
+def one_was_said_to_come_back(record: Record) -> Record:
+    first = record.stories[0]
+    said = replace(first, came_back=True, told={*first.told, "bounce"}, tried={*first.tried, "bounce"})
+    return replace(record, stories=[said, *record.stories[1:]])
+
+
+def one_was_never_said_to_arrive(record: Record) -> Record:
+    """By an attempt that nothing else proves."""
+    return replace(
+        record,
+        stories=[replace(each, message=replace(each.message, attempt_id="")) for each in record.stories[:1]],
+    )
+
+
 def one_that_nobody_is_owed(record: Record) -> Record:
     return replace(record, received=[*record.received, replace(record.received[0], key="0" * 64)])
 
@@ -62,6 +81,11 @@ def one_that_nobody_is_owed(record: Record) -> Record:
         (without_one, {"lost": 1, "schedule contradicts the record": 1}),
         (one_twice, {"doubled": 1}),
         (one_that_nobody_is_owed, {"unexpected": 1}),
+        (one_came_back, {}),
+        (one_was_said_to_come_back, {"lost": 1, "schedule contradicts the record": 1, "receipt without effect": 1,
+                                     "receipt moved nothing": 1}),
+        (one_was_never_said_to_arrive, {"message of no attempt": 1}),
+        (lambda record: replace(record, believed=["sendgrid bounce"]), {"forged receipt believed": 1}),
         (lambda record: replace(record, written="To: Zebulon"), {"canary leaked": 1}),
         (lambda record: replace(record, failures=["ScanFunction"]), {"function failed without a fault": 1}),
         (lambda record: replace(record, reconciled={"drift": 1}), {"reconcile: drift": 1}),
@@ -83,13 +107,21 @@ def test_what_arrived_at_the_wrong_time_is_found_out(run: Run) -> None:
 @pytest.mark.parametrize(
     ("damage", "wrong"),
     [
-        ("DELETE FROM notification_schedule WHERE status = 'SENT'", "no row"),
+        ("DELETE FROM notification_schedule WHERE status = 'DELIVERED'", "no row"),
         (
-            "UPDATE notification_schedule SET status = 'HELD', reason = 'x' WHERE status = 'SENT'",
+            "UPDATE notification_schedule SET status = 'HELD', reason = 'x' WHERE status = 'DELIVERED'",
             "not settled",
         ),
+        (
+            "UPDATE notification_outbox SET outcome = 'UNKNOWN', provider_message_id = NULL",
+            "receipt without effect",
+        ),
+        (
+            "UPDATE notification_schedule SET status = 'SENT' WHERE status = 'DELIVERED'",
+            "receipt moved nothing",
+        ),
         ("UPDATE audit_log SET to_status = 'SENT' WHERE seq = 2", "audit chain broken"),
-        ("UPDATE notification_schedule SET status = 'DELIVERED' WHERE status = 'SENT'", "audit story broken"),
+        ("UPDATE notification_schedule SET status = 'SENT' WHERE status = 'DELIVERED'", "audit story broken"),
     ],
 )
 def test_a_damaged_base_is_found_out(run: Run, world: World, damage: str, wrong: str) -> None:
@@ -114,7 +146,7 @@ def test_a_provider_that_denies_what_it_took_doubles(world: World) -> None:
         else:
             answer_normally(exchange)
 
-    run = Run(world, PLAN, Weather(0), provider_faults={"sendgrid": take_and_deny})
+    run = Run(world, replace(PLAN, tells=False), Weather(0), provider_faults={"sendgrid": take_and_deny})
     verdict = run.live()
     tally = Tally()
     tally.add(run.weather, verdict)

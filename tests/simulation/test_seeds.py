@@ -12,8 +12,8 @@ from tests.simulation.weather import Kind
 from tests.simulation.world import World
 
 pytestmark = LOST_SOCKETS
-SEEDS = 60
-# Small enough for several workers, large enough to be worth a stack of its own.
+SEEDS = 200
+# Small enough for several workers, each with a stack of its own.
 CHUNK = 10
 
 
@@ -25,7 +25,7 @@ def test_nobody_is_missed_and_nobody_told_twice(world: World, first: int) -> Non
         assert verdict.expected
 
 
-# Dispatchers killed, a row lost, messages refused, schedules missed; and no two functions at once.
+# Receipts out of order and forged, messages refused, answers lost, clocks apart; and no two functions at once.
 REPLAYED = 7
 
 

@@ -17,6 +17,8 @@ KEY = re.compile(rb"[0-9a-f]{64}")
 # With the clocks apart and an answer that comes at the last moment: less than catch-up waits before it asks.
 MOST_LAG = timedelta(minutes=3)
 
+# Of one exchange with a provider, in real seconds: the least that the settings take.
+TIMEOUT = 1
 # What one request may meet, and whether only a message meets it; the others befall questions too.
 REQUEST_FAULTS: Mapping[Kind, Fault] = {
     Kind.TOO_MANY_REQUESTS: faults.answer(429, headers={"Retry-After": "150"}),
@@ -26,6 +28,7 @@ REQUEST_FAULTS: Mapping[Kind, Fault] = {
     Kind.RESET_AFTER: faults.reset_after_accept,
     Kind.SILENCE_AFTER: faults.close_after_accept,
     Kind.GARBLED: faults.garble_after_accept,
+    Kind.NO_ANSWER: faults.delay(1.5 * TIMEOUT),
 }
 ASK, SEND = "ask", "send"
 
@@ -99,6 +102,8 @@ class VendorWeather:
     move_to: Callable[[datetime], None]
     meanwhile: Callable[[], None]
     sending: Callable[[], Life | None]
+    # Has receipts of what was just taken told at once.
+    tell: Callable[[], None]
     _asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     _taken: dict[str, datetime] = field(default_factory=dict)
     # What drafts are about, by their ids.
@@ -139,6 +144,10 @@ class VendorWeather:
         self._taken.setdefault(what, self.now())
         if step == "draft":
             self._draft(exchange, what, which)
+        elif step == SEND and self.weather.strikes(Kind.RECEIPT_EARLY, *which):
+            reply = exchange.process()
+            self.tell()
+            exchange.reply(reply)
         else:
             self._fault(which)(exchange)
 

@@ -32,6 +32,14 @@ class Kind(StrEnum):
     LATENCY = "answer takes seconds"
     OVERTAKEN = "scan and catch-up run before the answer"
     LOG_LAG = "provider's log lags minutes behind"
+    NO_ANSWER = "accepted, then silence until we give up"
+    RETURNED = "message comes back"
+    RECEIPT_LATE = "receipt hours late"
+    RECEIPT_REPEATED = "receipt told again"
+    RECEIPTS_DISORDERED = "receipts out of order"
+    RECEIPT_EARLY = "receipt before the answer"
+    RECEIPT_NEVER = "receipt never comes"
+    RECEIPT_FORGED = "receipt forged"
     KILLED = "killed at a statement"
     KILLED_SENDING = "killed while the provider has the batch"
     DATABASE_LOST = "database connections lost"
@@ -66,6 +74,14 @@ INTENSITY: Mapping[Kind, tuple[float, float]] = {
     Kind.LATENCY: (0.1, 0.9),
     Kind.OVERTAKEN: (0.1, 0.5),
     Kind.LOG_LAG: (0.5, 1.0),
+    Kind.NO_ANSWER: (0.05, 0.2),
+    Kind.RETURNED: (0.1, 0.6),
+    Kind.RECEIPT_LATE: (0.2, 1.0),
+    Kind.RECEIPT_REPEATED: (0.2, 1.0),
+    Kind.RECEIPTS_DISORDERED: (0.5, 1.0),
+    Kind.RECEIPT_EARLY: (0.2, 1.0),
+    Kind.RECEIPT_NEVER: (0.1, 0.6),
+    Kind.RECEIPT_FORGED: (0.2, 1.0),
     Kind.KILLED: (0.05, 0.4),
     Kind.KILLED_SENDING: (0.1, 0.5),
     Kind.DATABASE_LOST: (0.02, 0.2),
@@ -92,6 +108,11 @@ SPELLS: Mapping[Kind, tuple[timedelta, timedelta]] = {
 }
 # What one provider of several suffers: mostly the one that all prefer.
 OF_ONE_PROVIDER = (Kind.OUTAGE, Kind.UNREACHABLE, Kind.BLIND)
+# What needs vendors that tell what became of messages.
+OF_RECEIPTS = {
+    Kind.RETURNED, Kind.RECEIPT_LATE, Kind.RECEIPT_REPEATED, Kind.RECEIPTS_DISORDERED, Kind.RECEIPT_EARLY,
+    Kind.RECEIPT_NEVER, Kind.RECEIPT_FORGED,
+}  # fmt: skip
 MISSED = (Kind.MISSED_MINUTE, Kind.MISSED_HOUR, Kind.MISSED_25_HOURS, Kind.MISSED_3_DAYS)
 MOST_SKEW = timedelta(seconds=90)
 MOST_LATENCY = timedelta(seconds=12)

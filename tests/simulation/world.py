@@ -10,13 +10,14 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import boto3
-from sqlalchemy import Connection, Engine, text
+from pg8000 import legacy
+from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError
 
 from local.doubles.received import ReceivedEmail, ReceivedText
@@ -31,15 +32,42 @@ from nolapse.runtime import bootstrap
 from nolapse.runtime.bootstrap import Runtime
 from nolapse.runtime.settings import Settings
 from tests.simulation.lives import Killed, Life, current, living, watch_statements, watched_requests
+from tests.simulation.vendors import TIMEOUT
 
 # What a run writes, children first.
 WRITTEN = (
     "scheduler_heartbeat", "provider_circuit", "sending_pace", "acknowledgements",
-    "notification_outbox", "notification_schedule", "audit_log", "person_dates", "licenses",
+    "provider_receipts", "suppressions", "notification_outbox", "notification_schedule", "audit_log", "person_dates",
+    "licenses",
     "clinicians", "policy_version WHERE tenant_id IS NOT NULL",
     "policy_version WHERE policy_id IN (SELECT policy_id FROM renewal_policies WHERE occasion <> 'LICENSE_EXPIRY')",
     "renewal_policies WHERE tenant_id IS NOT NULL OR occasion <> 'LICENSE_EXPIRY'", "tenants",
 )  # fmt: skip
+
+# Longer than a run. Each month is a partition, and the optimiser looks at all of them for every statement: so there are
+# those that a run is about, and one for all before them.
+SETTINGS: Mapping[str, Any] = {"horizon_months": 1, "provider_timeout_seconds": TIMEOUT}
+BEFORE = timedelta(days=31)
+# A run that begins so much later is still about these months.
+MONTHS_KEPT = timedelta(days=45)
+MONTHS_OF_A_RUN = text("""
+DO $$
+DECLARE
+  leaf  regclass;
+  first date := current_setting('run.first')::timestamptz AT TIME ZONE 'UTC';
+BEGIN
+  FOR leaf IN
+    SELECT inhrelid FROM pg_inherits
+    WHERE inhparent = 'notification_schedule'::regclass AND inhrelid <> 'notification_schedule_past'::regclass
+  LOOP
+    EXECUTE format('DROP TABLE %s', leaf);
+  END LOOP;
+  CREATE TABLE notification_schedule_older (LIKE notification_schedule INCLUDING ALL);
+  EXECUTE format('ALTER TABLE notification_schedule ATTACH PARTITION notification_schedule_older '
+    'FOR VALUES FROM (%L) TO (%L)', '2026-01-01 00:00+00', first::timestamp AT TIME ZONE 'UTC');
+  PERFORM ensure_schedule_partitions(first, (first + interval '3 months')::date);
+END $$
+""")
 
 # Vendors by the names of their doubles.
 OTHERS = ("graph", "mailgun", "twilio")
@@ -52,6 +80,18 @@ REMAINING = f"SELECT EXISTS (SELECT {CONNECTIONS})"
 
 def _untroubled(_function: str) -> Life:
     return Life()
+
+
+@contextmanager
+def statements_read_once() -> Iterator[None]:
+    """pg8000 reads a statement character by character, whenever it is executed: a tenth of all that a run costs."""
+    reads = legacy.convert_paramstyle
+    converted = cache(lambda style, statement: reads(style, statement, ())[0])
+    legacy.convert_paramstyle = lambda style, statement, values: (converted(style, statement), values)
+    try:
+        yield
+    finally:
+        legacy.convert_paramstyle = reads
 
 
 class Clock:
@@ -120,6 +160,8 @@ class World:
     # What meets every request of the product to a provider, by its double's name, and to the queue.
     provider_faults: Mapping[str, Fault] = field(default_factory=dict)
     queue_fault: Fault | None = None
+    # Doubles that a request came to.
+    asked: set[str] = field(default_factory=set)
     # What befalls each invocation, by its function's name.
     next_life: Callable[[str], Life] = _untroubled
     # The dispatcher at work, or the last, and when it began.
@@ -129,6 +171,8 @@ class World:
     disturbances: int = 0
     answers: list[Answer] = field(default_factory=list)
     _runtimes: dict[str, Runtime] = field(default_factory=dict)
+    # Since when each month has its partition.
+    _months: datetime | None = None
 
     @property
     def doubles(self) -> Mapping[str, Any]:
@@ -143,7 +187,8 @@ class World:
         """Vendors of e-mail in this order, from now on."""
         order = ",".join(providers)
         if order not in self._runtimes:
-            made = Runtime(Settings.read().model_copy(update={"email_providers": order}), self.clock)
+            settings = Settings.read().model_copy(update={"email_providers": order, **SETTINGS})
+            made = Runtime(settings, self.clock)
             watch_statements(made.engine, self.lose_connections)
             self._runtimes[order] = made
         bootstrap.install(self._runtimes[order])
@@ -167,6 +212,7 @@ class World:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
             for rows in WRITTEN:
                 connection.execute(text(f"DELETE FROM {rows}"))  # noqa: S608  our own constants
+            self._make_months(connection, at - BEFORE)
         for mail in (self.mail, *(self.mail.with_suffix(f".{name}.sqlite") for name in OTHERS)):
             with closing(sqlite3.connect(mail, isolation_level=None)) as store:
                 store.execute("DELETE FROM label")
@@ -177,6 +223,14 @@ class World:
         self.provider_faults, self.queue_fault = {}, None
         self.next_life = _untroubled
         self.answers.clear()
+        self.asked.clear()
+
+    def _make_months(self, connection: Connection, since: datetime) -> None:
+        if self._months is None or not self._months <= since < self._months + MONTHS_KEPT:
+            self._months = since.replace(day=1, hour=0, minute=0)
+            first = {"first": self._months.isoformat()}
+            connection.execute(text("SELECT set_config('run.first', :first, true)"), first)
+            connection.execute(MONTHS_OF_A_RUN)
 
     def invoke(self, function: str, event: Any, life: Life | None = None) -> Answer:
         """As Lambda would: an error or a death is an answer too."""
@@ -196,19 +250,24 @@ class World:
 
     def drain(self) -> None:
         """Batches to the dispatcher, one at a time, until the queue shows no more."""
-        while self._source.poll_once().received:
-            pass
+        while (visible := self.next_visible()) is not None and visible <= self.clock.true:
+            if not self._source.poll_once().received:
+                return
 
     def next_visible(self) -> datetime | None:
         """When the dispatcher's queue next has a message to hand over."""
         return self.queue.next_visible(self._work)
 
-    def scalar(self, sql: str, **parameters: Any) -> Any:
+    def look(self, sql: str, **parameters: Any) -> Row[Any]:
+        """The one row that `sql` selects."""
         try:
-            return self.looking.scalar(text(sql), parameters)
+            return self.looking.execute(text(sql), parameters).one()
         except (DBAPIError, OSError):
             self._look_again()
-            return self.looking.scalar(text(sql), parameters)
+            return self.looking.execute(text(sql), parameters).one()
+
+    def scalar(self, sql: str, **parameters: Any) -> Any:
+        return self.look(sql, **parameters)[0]
 
     def crash_database(self) -> None:
         """A backend dies, so the server ends all others and recovers what was committed: a second or two."""
@@ -252,6 +311,19 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """Functions as an API invokes them: what fails there, is an error to it."""
+
+    world: World
+
+    def invoke(self, function: str, event: Any) -> Any:
+        answer = self.world.invoke(function, event)
+        if answer.error is not None:
+            raise FunctionError(function, "Runtime.ExitError", "")
+        return answer.value
+
+
+@dataclass(frozen=True, slots=True)
 class _Dispatchers:
     """The dispatcher as the event source invokes it: what fails there, an error to it, comes again."""
 
@@ -275,9 +347,14 @@ def world(postgres: Postgres, database: str, folder: Path) -> Iterator[World]:
     clock, mail, made = Clock(), folder / "mail.sqlite", list[World]()
 
     def faults_of(name: str) -> Callable[[], Fault | None]:
-        return lambda: made[0].provider_faults.get(name)
+        def meeting() -> Fault | None:
+            made[0].asked.add(name)
+            return made[0].provider_faults.get(name)
+
+        return meeting
 
     with ExitStack() as open_things:
+        open_things.enter_context(statements_read_once())
         stack = open_things.enter_context(
             running(
                 postgres,
