@@ -26,7 +26,6 @@ from nolapse.domain.quiet_hours import TEXTS, Hours, next_open
 from nolapse.domain.routing import NoWay, Plan, Verdict, Wait, Way, judge, waiting
 from nolapse.domain.states import Status
 from nolapse.storage.engine import transaction
-from nolapse.storage.quiet_hours import weeks_for
 from nolapse.storage.statements import statement
 
 # A larger batch would send in turns, and outlast the function and its lease when a provider hangs.
@@ -233,7 +232,7 @@ class _Run:
         opens = self._circuits.ready_at(_circuit(row, provider), self._now)
         if channel not in TEXTS:
             return opens
-        from nolapse.delivery.quiet_hours import weeks_for  # noqa: PLC0415  the states' laws, which only texts pay for
+        from nolapse.storage.quiet_hours import weeks_for  # noqa: PLC0415  the states' laws, which only texts pay for
 
         window = next_open(opens, row.zone, weeks_for(row.states, self._rules.text_hours))
         return window.start if window else None
