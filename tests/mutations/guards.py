@@ -93,7 +93,7 @@ GUARDS = (
     ),
     Guard(
         "late window", "what waits for the morning leaves at once",
-        f"{SQL}/claim_due.sql", "AND next_attempt_at <= :now AND status IN", "AND status IN",
+        f"{SQL}/grant_late_windows.sql", "next_attempt_at = granted.opens_at", "next_attempt_at = :now",
         f"{DELIVERY}/test_catch_up.py::TestLate::test_it_says_so_and_leaves_outside_quiet_hours",
     ),
     Guard(
