@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import boto3
-from pg8000 import legacy
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError
 
@@ -80,18 +79,6 @@ REMAINING = f"SELECT EXISTS (SELECT {CONNECTIONS})"
 
 def _untroubled(_function: str) -> Life:
     return Life()
-
-
-@contextmanager
-def statements_read_once() -> Iterator[None]:
-    """pg8000 reads a statement character by character, whenever it is executed: a tenth of all that a run costs."""
-    reads = legacy.convert_paramstyle
-    converted = cache(lambda style, statement: reads(style, statement, ())[0])
-    legacy.convert_paramstyle = lambda style, statement, values: (converted(style, statement), values)
-    try:
-        yield
-    finally:
-        legacy.convert_paramstyle = reads
 
 
 class Clock:
@@ -354,7 +341,6 @@ def world(postgres: Postgres, database: str, folder: Path) -> Iterator[World]:
         return meeting
 
     with ExitStack() as open_things:
-        open_things.enter_context(statements_read_once())
         stack = open_things.enter_context(
             running(
                 postgres,

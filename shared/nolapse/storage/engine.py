@@ -4,11 +4,13 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from types import NoneType
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy
+from pg8000 import legacy
 from pg8000.converters import array_out, timestamptz_in
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import ExceptionContext
@@ -30,6 +32,19 @@ SELECT
   set_config('constraint_exclusion', 'off', true)
 """)
 TIMESTAMPTZ = 1184
+
+
+_read_placeholders = legacy.convert_paramstyle
+
+
+@lru_cache(maxsize=256)
+def _with_dollars(style: str, statement: str) -> str:
+    return str(_read_placeholders(style, statement, ())[0])
+
+
+# Whenever pg8000 executes a statement it reads it character by character, which costs more than a short one's answer.
+# SQLAlchemy gives it values by position, so that its reading depends on the text alone.
+legacy.convert_paramstyle = lambda style, statement, values: (_with_dollars(style, statement), values)
 
 
 class Credentials(NamedTuple):
