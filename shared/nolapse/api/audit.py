@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import TIMESTAMP, BigInteger, Text, Uuid, column, table
 
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import Listed, Model
+from nolapse.api.schemas import Instant, Listed, Model
 from nolapse.api.v1 import V1
 
 ENTRY = table(
@@ -25,8 +25,8 @@ class AuditEntries(Page):
     actor: str | None = Field(default=None, max_length=200, examples=["admin:ada"])
     action: str | None = Field(default=None, max_length=200, examples=["license.changed"])
     subject: str | None = Field(default=None, max_length=200, description="kind:id")
-    at_from: AwareDatetime | None = Field(default=None, description="then or later")
-    at_until: AwareDatetime | None = Field(default=None, description="before then")
+    at_from: Instant | None = Field(default=None, description="then or later")
+    at_until: Instant | None = Field(default=None, description="before then")
 
 
 class AuditEntry(Model):

@@ -15,14 +15,14 @@ from nolapse.api.bulk import Bulk, BulkResult, upsert
 from nolapse.api.errors import Conflict
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import ABSENT, Body, Edited, Listed, Model, differences, patched
+from nolapse.api.schemas import ABSENT, WRITTEN, Body, Edited, Listed, Model, differences, patched
 from nolapse.api.v1 import JSON, V1
 from nolapse.planning.edits import reschedule
 from nolapse.storage.statements import statement
 
 Status = Literal["ACTIVE", "ENDED"]
 # What the database holds: the years that zone_offset covers with every step of a policy.
-ExpiryDate = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2099, 12, 31))]
+ExpiryDate = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2099, 12, 31)), WRITTEN]
 State = Annotated[schemas.Text, Field(max_length=50, examples=["NY"])]
 LICENSE = table(
     "licenses",

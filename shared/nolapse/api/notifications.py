@@ -23,7 +23,7 @@ from sqlalchemy import (
 from nolapse.api import clinicians, licenses
 from nolapse.api.errors import NotFound
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import Listed, Model
+from nolapse.api.schemas import Instant, Listed, Model
 from nolapse.api.v1 import V1
 from nolapse.domain.states import Status
 from nolapse.planning.timeline import Entry, Subject, timeline
@@ -60,8 +60,8 @@ class Notifications(Page):
     license_id: UUID | None = None
     medication_id: UUID | None = None
     late: bool | None = None
-    scheduled_from: AwareDatetime | None = Field(default=None, description="whose window opens then or later")
-    scheduled_until: AwareDatetime | None = Field(default=None, description="whose window opens before then")
+    scheduled_from: Instant | None = Field(default=None, description="whose window opens then or later")
+    scheduled_until: Instant | None = Field(default=None, description="whose window opens before then")
 
 
 class Notification(Model):

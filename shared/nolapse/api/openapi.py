@@ -82,7 +82,8 @@ def _not_null(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _header(name: str, description: str, *, required: bool) -> dict[str, Any]:
     return {
-        "in": "header", "name": name, "description": description, "required": required, "schema": {"type": "string"},
+        "in": "header", "name": name, "description": description, "required": required,
+        "schema": {"type": "string", "minLength": 1},
     }  # fmt: skip
 
 

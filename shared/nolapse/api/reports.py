@@ -10,7 +10,7 @@ from sqlalchemy import TIMESTAMP, Row, Text, Uuid, column, table, types
 
 from nolapse.api.errors import Unprocessable
 from nolapse.api.listing import Listing, Page
-from nolapse.api.schemas import Listed, Model
+from nolapse.api.schemas import Instant, Listed, Model
 from nolapse.api.v1 import V1
 from nolapse.domain.states import Status
 from nolapse.oversight.conversion import conversion
@@ -35,10 +35,10 @@ RUNS = Listing(
     standing=(RUN.c.function == "reconcile") & RUN.c.finished_at.is_not(None),
 )
 Since = Annotated[
-    AwareDatetime | None,
+    Instant | None,
     Query(description="windows that opened then or later; left out: 30 days before `until`"),
 ]
-Until = Annotated[AwareDatetime | None, Query(description="windows that opened before then; left out: now")]
+Until = Annotated[Instant | None, Query(description="windows that opened before then; left out: now")]
 
 
 class Period(Model):

@@ -1,13 +1,15 @@
 """What the fields of several resources are made of."""
 
+import re
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from nolapse.domain.zones import zone_names
 from nolapse.planning.edits import Rescheduled
 from nolapse.planning.importing.contacts import read_email, read_phone
 
+WRITTEN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 Item = TypeVar("Item", bound=BaseModel)
 Whole = TypeVar("Whole", bound=BaseModel)
 
@@ -75,6 +77,15 @@ def _zone(name: str) -> str:
     return name
 
 
+def _written(given: object) -> object:
+    """RFC 3339 is text that begins with a date: pydantic would take numbers, spelled or not, for seconds since 1970."""
+    if isinstance(given, int | float) or (isinstance(given, str) and not WRITTEN_DATE.match(given)):
+        raise ValueError("is not written as RFC 3339 has it, such as 2027-01-31 or 2027-01-31T09:00:00Z")
+    return given
+
+
+WRITTEN = BeforeValidator(_written)
+Instant = Annotated[AwareDatetime, WRITTEN]
 Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Email = Annotated[
     str, Field(min_length=3, max_length=254, examples=["ada@clinic.example"]), AfterValidator(_email)

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from nolapse.api.errors import Conflict, NotFound, Unprocessable
 from nolapse.api.listing import Listing, Page
 from nolapse.api.notifications import NOTIFICATION, Key
-from nolapse.api.schemas import Body, Listed, Model
+from nolapse.api.schemas import Body, Instant, Listed, Model
 from nolapse.api.v1 import V1
 from nolapse.delivery.compose import Sender, compose
 from nolapse.delivery.holds import Decision, HoldRefused, NotHeld, resolve
@@ -41,7 +41,7 @@ class Preview(Model):
 
 
 class Resend(Body):
-    since: AwareDatetime | None = Field(
+    since: Instant | None = Field(
         default=None, description="whose window closed then or later; null: since late ones are sent at all"
     )
     event: str | None = Field(default=None, max_length=100)

@@ -13,12 +13,12 @@ from pydantic import Field
 from nolapse.api import clinicians
 from nolapse.api.clinicians import LISTING, Clinician, ClinicianBody, ClinicianPatch, Clinicians, Person
 from nolapse.api.etags import require_match
-from nolapse.api.schemas import ABSENT, Edited, Listed, differences, patched
+from nolapse.api.schemas import ABSENT, WRITTEN, Edited, Listed, differences, patched
 from nolapse.api.v1 import JSON, V1
 from nolapse.storage.statements import statement
 
 # What the database holds.
-YearlyDate = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2099, 12, 31))]
+YearlyDate = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2099, 12, 31)), WRITTEN]
 # Field -> the kind of date, which is also the occasion of a policy.
 KINDS = {"birthday": "BIRTHDAY", "anniversary": "ANNIVERSARY"}
 

@@ -86,6 +86,8 @@ def test_a_perpetual_licence_calls_for_nothing(api: Api, staff: str, ada: UUID) 
     [
         ({"expires_on": "2100-01-01"}, "expires_on"),
         ({"expires_on": "01/02/2027"}, "expires_on"),
+        ({"expires_on": 86_400}, "expires_on"),
+        ({"expires_on": "86400"}, "expires_on"),
         ({"license_number": " "}, "license_number"),
         ({"clinician_id": "01900000-0000-7000-8000-000000000000"}, "clinician_id"),
         ({"status": "LOST"}, "status"),

@@ -103,6 +103,8 @@ def test_a_forecast_of_what_waits_and_what_will_not_fit(api: Api, staff: str, te
         "since=2026-10-02T00:00:00Z&until=2026-10-01T00:00:00Z",
         "since=2020-01-01T00:00:00Z",
         "since=yesterday",
+        "since=0.5",
+        "since=1790000000",
         "since=2026-10-02T00:00:00",
     ],
 )
