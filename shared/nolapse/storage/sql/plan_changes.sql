@@ -102,6 +102,12 @@ escaped AS (  -- claimed meanwhile, before it could be cancelled: nothing else i
   LEFT JOIN cancelled USING (idempotency_key, scheduled_at)
   WHERE cancelled.status IS NULL
 ),
+evidence AS MATERIALIZED (  -- a row that was lost after its message left comes back as sent, not to be sent again
+  SELECT DISTINCT ON (idempotency_key) idempotency_key, outcome, attempt_number, started_at
+  FROM notification_outbox
+  WHERE idempotency_key = ANY (ARRAY(SELECT idempotency_key FROM wanting WHERE scheduled_at <= :now))
+  ORDER BY idempotency_key, coalesce(outcome, '') = 'ACCEPTED' DESC, attempt_number DESC
+),
 fresh AS NOT MATERIALIZED (  -- in two parts, each once: what is inserted and what is righted
   SELECT
     wanting.*, state.status, state.attempt_count, state.claimed_at,
@@ -113,14 +119,7 @@ fresh AS NOT MATERIALIZED (  -- in two parts, each once: what is inserted and wh
       WHEN state.status = 'SUPPRESSED' THEN 'window closed before the lookback'
     END AS reason
   FROM wanting
-  -- a row that was lost after its message left comes back as sent, not to be sent again
-  LEFT JOIN LATERAL (
-    SELECT outcome, attempt_number, started_at
-    FROM notification_outbox AS attempt
-    WHERE attempt.idempotency_key = wanting.idempotency_key AND wanting.scheduled_at <= :now
-    ORDER BY coalesce(outcome, '') = 'ACCEPTED' DESC, attempt_number DESC
-    LIMIT 1
-  ) AS evidence ON true
+  LEFT JOIN evidence USING (idempotency_key)
   CROSS JOIN LATERAL (
     SELECT
       CASE
