@@ -28,6 +28,7 @@ REFUSED = {
     "clinicians_status_check": "UPDATE clinicians SET status = 'LOST'",
     "who_was_erased_stays_so": "UPDATE clinicians SET erased_at = now()",
     "audit_anchor_alone_check": "UPDATE audit_anchor SET alone = false",
+    "schedule_anchor_alone_check": "UPDATE schedule_anchor SET alone = false",
     "who_was_deleted_is_not_active": "UPDATE clinicians SET deleted_at = now()",
     "what_was_deleted_was_stopped": "UPDATE medications SET deleted_at = now()",
     "what_was_deleted_has_ended": "UPDATE licenses SET deleted_at = now()",

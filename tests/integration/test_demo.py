@@ -66,6 +66,7 @@ def assert_proof_holds(output: str, files: Files) -> None:
     ):
         assert said[nothing] == "0"
     assert "audit entries, chain unbroken" in said
+    assert {count for what, count in said.items() if what.startswith("drift in ")} == {"0"}
     received = SendGridDouble(files.mail, lambda: datetime.now(UTC)).messages()
     assert int(said["arrived at the provider"]) == int(said["due, recomputed by the pure-Python twin"]) > 20
     assert Counter(email.key for email in received).most_common(1)[0][1] == 1

@@ -155,3 +155,15 @@ class TestTheAuditChain:
         audit(database, "last", DECADE)
         assert forget(database.engine, RETENTION, now=DECADE)["audit_log_forgotten"] == 1
         assert verified(database) == (3, None)
+
+
+def test_what_was_forgotten_is_not_planned_again(register: Register) -> None:
+    tenant = register.tenant()
+    register.license(tenant, register.clinician(tenant), date(2022, 2, 1))
+    register.license(tenant, register.clinician(tenant, "bob"), date(2025, 2, 1), number="2")
+    register.plan(NOW)
+    years = "SELECT DISTINCT extract(year FROM occasion_date)::integer FROM notification_schedule ORDER BY 1"
+    assert [row[0] for row in register.rows(years)] == [2022, 2025]
+    forget(register.database.engine, RETENTION, now=NOW)
+    assert register.plan(NOW).rows == {}
+    assert [row[0] for row in register.rows(years)] == [2025]

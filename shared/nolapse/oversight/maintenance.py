@@ -13,6 +13,8 @@ from nolapse.storage.zones import load_zones
 
 # Months beyond the horizon that always have their partition, so that a missed run of this leaves time to act.
 MARGIN = timedelta(days=62)
+# Nothing before it is expected again (expected.sql).
+FORGOTTEN = text("UPDATE schedule_anchor SET until_at = greatest(until_at, :before)")
 
 
 def maintain(engine: Engine, *, now: datetime, horizon_months: int, retention: Retention) -> Counter[str]:
@@ -43,6 +45,7 @@ def forget(engine: Engine, retention: Retention, *, now: datetime) -> dict[str, 
             text("SELECT forget_audit(:before)"), {"before": until["audit_log"]}
         )
     with transaction(engine, "maintenance") as connection:
+        connection.execute(FORGOTTEN, {"before": until["notification_schedule"]})
         counts["partitions_forgotten"] = connection.scalar(
             text("SELECT forget_schedule(:before)"), {"before": until["notification_schedule"]}
         )

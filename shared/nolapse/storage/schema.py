@@ -2,4 +2,4 @@
 what the code before them does without.
 """
 
-HEAD = "0023"
+HEAD = "0024"

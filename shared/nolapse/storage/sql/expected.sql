@@ -160,4 +160,6 @@ expected AS (
   FROM windowed
   -- a step may fall into the year before or after its date's, but nobody is owed last year's birthday
   WHERE window_start < :horizon AND (NOT recurs OR window_end > :late_since)
+    -- what was forgotten is not expected again
+    AND window_start >= (SELECT until_at FROM schedule_anchor)
 )
