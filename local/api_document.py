@@ -22,6 +22,7 @@ IDS = {
     "version": "1",
     "import_id": "$IMPORT",
     "tenant_id": "$TENANT",
+    "sender_id": "$SENDER",
     "suppression_id": "$SUPPRESSION",
 }
 WITH_BODY = {"POST", "PUT", "PATCH"}

@@ -14,18 +14,11 @@ def handler(event: dict[str, Any], context: Any) -> Counts:
 
 
 def run(runtime: Runtime, now: datetime) -> Counts:
-    # Scan runs every minute and lets no more than scan_limit messages lie ahead of the senders: none leave faster.
-    limits = runtime.settings
-    capacity = {
-        "EMAIL": min(limits.scan_limit, limits.email_per_minute),
-        "SMS": min(limits.scan_limit, limits.sms_per_minute),
-        "WHATSAPP": min(limits.scan_limit, limits.whatsapp_per_minute),
-        "WEBHOOK": min(limits.scan_limit, limits.webhook_per_minute),
-    }
-    found = forecast(runtime.engine, now=now, capacity=capacity)
-    for channel, misfit in found.misfits:
+    found = forecast(runtime.engine, now=now, capacity=runtime.settings.capacity)
+    for tenant, channel, misfit in (*((None, *each) for each in found.misfits), *found.own_misfits):
         logger().warning(
             "window.will_not_fit",
+            tenant_id=tenant and str(tenant),
             channel=channel,
             opens=misfit.demand.opens.isoformat(),
             closes=misfit.demand.closes.isoformat(),

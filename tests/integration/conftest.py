@@ -74,6 +74,22 @@ class Register:
             expires_on=expires_on,
         )
 
+    def sender(
+        self, tenant: UUID, address: str, provider: str = "sendgrid", per_minute: int | None = None
+    ) -> UUID:
+        """As the owner: the engine only reads them."""
+        with self.database.owner.begin() as connection:
+            made: UUID = connection.scalar(
+                text(
+                    "INSERT INTO senders (tenant_id, provider, address, messages_per_minute, created_at, updated_at)"
+                    " VALUES (:tenant, :provider, :address, :per_minute, :now, :now) RETURNING sender_id"
+                ),
+                {
+                    "tenant": tenant, "provider": provider, "address": address, "per_minute": per_minute, "now": NOW,
+                },
+            )  # fmt: skip
+        return made
+
     def execute(self, sql: str, **parameters: Any) -> None:
         with self.database.engine.begin() as connection:
             connection.execute(text(sql), parameters)

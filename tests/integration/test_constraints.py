@@ -100,6 +100,12 @@ REFUSED = {
     "a_channel_is_tried": "UPDATE notification_schedule SET channel_position = 2",
     "retries_are_counted": "UPDATE notification_schedule SET retry_count = -1",
     "tenants_at_least_once_check": "UPDATE tenants SET at_least_once = '{PIGEON}'",
+    "tenants_messages_per_minute_check": "UPDATE tenants SET messages_per_minute = 0",
+    "senders_provider_check": "UPDATE senders SET provider = 'pigeon'",
+    "senders_messages_per_minute_check": "UPDATE senders SET messages_per_minute = 0",
+    "senders_status_check": "UPDATE senders SET status = 'LOST'",
+    "an_address_is_its_provider_s": "UPDATE senders SET provider = 'twilio-sms'",
+    "a_mailbox_sends_30_a_minute": "UPDATE senders SET provider = 'graph', messages_per_minute = 31",
     "tenant_webhooks_url_check": "UPDATE tenant_webhooks SET url = 'ftp://clinic.test'",
     "ops_notices_kind_check": "UPDATE ops_notices SET kind = 'GOSSIP'",
     "ops_notices_provider_check": "UPDATE ops_notices SET provider = ''",
@@ -185,6 +191,7 @@ def one_of_each(register: Register) -> Register:
         tenant=tenant,
         now=NOW,
     )
+    register.sender(tenant, "desk@clinic.test")
     register.execute(
         "INSERT INTO ops_notices (tenant_id, kind, provider, until_seq, counts, created_at)"
         " VALUES (:tenant, 'GIVEN_UP', 'slack', 1, '[]', :now)",

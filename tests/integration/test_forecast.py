@@ -1,13 +1,17 @@
 """The nightly forecast: what the stored schedule holds for the coming days against what can leave."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from sqlalchemy import text
+
 from nolapse.domain.feasibility import Demand, Misfit
+from nolapse.domain.senders import Capacity
 from nolapse.planning.forecast import forecast
 from tests.integration.conftest import NOW, Register
 
 AT_NIGHT = NOW + timedelta(minutes=30)
-CAPACITY = {"EMAIL": 1}
+CAPACITY = Capacity({"EMAIL": 1}, {"EMAIL": ["graph", "sendgrid"]}, per_tenant=100)
 
 
 def windows(register: Register, *, primary_on: date, count: int) -> Demand:
@@ -93,6 +97,38 @@ def test_an_open_window_has_only_what_is_left_of_it(register: Register) -> None:
     seen = forecast(register.database.engine, now=now, capacity=CAPACITY)
 
     assert seen.misfits == [("EMAIL", Misfit(Demand(now, demand.closes, 100), 40))]
+
+
+def test_a_tenant_is_judged_by_its_own_limit_and_senders_and_the_stack_by_what_those_let_through(
+    register: Register,
+) -> None:
+    wide = Capacity({"EMAIL": 100}, {"EMAIL": ["graph"]}, per_tenant=2)
+    limited = windows(register, primary_on=date(2026, 10, 30), count=300)
+    sending = windows(register, primary_on=date(2026, 11, 2), count=700)
+    plain = windows(register, primary_on=date(2026, 11, 1), count=481)
+    roomy = windows(register, primary_on=date(2026, 11, 4), count=960)
+    ids = dict(register.rows("SELECT slug, tenant_id FROM tenants"))
+    of = {demand: ids[f"clinic-{demand.opens.date()}"] for demand in (limited, sending, plain, roomy)}
+    with register.database.owner.begin() as connection:
+        for demand, most in ((limited, 1), (sending, 50), (roomy, 4)):
+            connection.execute(
+                text("UPDATE tenants SET messages_per_minute = :most WHERE tenant_id = :tenant"),
+                {"most": most, "tenant": of[demand]},
+            )
+    register.sender(of[sending], "desk@clinic.test", "graph", per_minute=2)
+
+    seen = forecast(register.database.engine, now=AT_NIGHT, capacity=wide)
+
+    assert seen.misfits == []
+    late = {(of[limited], 60), (of[sending], 220), (of[plain], 1)}
+    assert {(tenant, misfit.late) for tenant, _, misfit in seen.own_misfits} == late
+    assert seen.counts["windows"] == 4
+    assert seen.counts["messages"] == 300 + 700 + 481 + 960
+    assert seen.counts["messages_that_will_be_late"] == 60 + 220 + 1
+
+    narrow = forecast(register.database.engine, now=AT_NIGHT, capacity=replace(wide, channels={"EMAIL": 3}))
+    assert narrow.misfits == [("EMAIL", Misfit(roomy, 240))]
+    assert narrow.own_misfits == seen.own_misfits
 
 
 def test_an_empty_schedule_forecasts_nothing(register: Register) -> None:

@@ -354,6 +354,34 @@ def fill_registers(connection: Connection) -> None:
     connection.execute(text("ANALYZE medications, person_dates"))
 
 
+def test_what_a_batch_s_tenants_send_by_is_read_of_these_alone(base: Database) -> None:
+    with base.owner.connect() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO tenants (slug, name, timezone, contact_email)"
+                " SELECT 'many-' || n, 'clinic', 'UTC', 'desk@clinic.test' FROM generate_series(1, 2000) AS n"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO senders (tenant_id, provider, address, created_at, updated_at)"
+                " SELECT tenant_id, 'graph', n || '@clinic.test', now(), now() FROM tenants, generate_series(1, 5) AS n"
+            )
+        )
+        connection.execute(text("ANALYZE tenants, senders"))
+        tenants = list(connection.scalars(text("SELECT tenant_id FROM tenants LIMIT 10")))
+        answer = connection.scalar(
+            text(f"EXPLAIN (FORMAT JSON) {statement('sending').text}"), {"tenants": tenants}
+        )
+        connection.rollback()
+    nodes = list(below(answer[0]["Plan"]))
+    assert not [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"]
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {
+        "tenants_pkey",
+        "senders_in_use",
+    }
+
+
 def test_what_became_of_messages_is_counted_by_their_keys(base: Database) -> None:
     bounds = {"delivery_bounds": [1.0], "lateness_bounds": [0.0]}
     scans = text(

@@ -73,6 +73,8 @@ def two_tenants(register: Register) -> tuple[UUID, UUID]:
         " SELECT tenant_id, 'GIVEN_UP', 'slack', 1, '[]', :now FROM tenants",
         now=NOW,
     )
+    for tenant in (mine, other):
+        register.sender(tenant, "desk@clinic.test")
     acknowledge(register)
     suppress(register)
     with register.database.owner.begin() as connection:
@@ -250,6 +252,10 @@ WRITES_FOR_OTHERS = {
     "a licence of another's clinician": """
         INSERT INTO licenses (tenant_id, clinician_id, license_type, license_number)
         VALUES (:mine, :other_clinician, 'RN', '1')""",
+    "a sender": """
+        INSERT INTO senders (tenant_id, provider, address, created_at, updated_at)
+        VALUES (:other, 'sendgrid', 'x@x.test', now(), now())""",
+    "a sender given away": "UPDATE senders SET tenant_id = :other",
     "an attempt": """
         INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,
           lease_until, channel, provider, recipient, template)

@@ -23,6 +23,7 @@ from nolapse.api import (
     privacy,
     renewals,
     reports,
+    senders,
     sending,
     suppressions,
     tenants,
@@ -39,12 +40,13 @@ from nolapse.api.uploads import Uploads
 from nolapse.api.v1 import V1, Outside
 from nolapse.domain.links import DeadLink, Links
 from nolapse.domain.seals import BrokenSeal, KeyRing
+from nolapse.domain.senders import Capacity
 from nolapse.planning.plan import Bounds
 from nolapse.storage.meter import Meter
 
 RESOURCES = (
     clinicians, privacy, users, licenses, medications, notifications, sending, renewals, policies, policy_decisions,
-    imports, audit, reports, tenants, suppressions, calendar_feed,
+    imports, audit, reports, tenants, senders, suppressions, calendar_feed,
 )  # fmt: skip
 
 
@@ -56,7 +58,7 @@ class Rules:
     pace: Pace
     origins: list[str]
     limits: Callable[[datetime], Bounds]
-    per_tenant_minute: int
+    capacity: Capacity
 
 
 def create_app(
@@ -86,7 +88,7 @@ def create_app(
     calendar_feed.add_feed(app, engine, links, clock, portal_url=portal_url)
     unsubscribe.add_routes(app, engine, links, clock, count=count)
     app.exception_handler([BrokenSeal, DeadLink])(acknowledge.refused_link)
-    v1 = V1(app, engine, keys, rules.limits, Outside(portal_url, links, uploads, rules.per_tenant_minute))
+    v1 = V1(app, engine, keys, rules.limits, Outside(portal_url, links, uploads, rules.capacity))
     for resource in RESOURCES:
         resource.add_routes(v1)
     return Front(app, engine, clock, rules.verifier, rules.pace, v1.constraints, allowed, log, meter)

@@ -13,6 +13,7 @@ from nolapse.api.identity import READ, WRITE, Verifier
 from nolapse.api.pace import Pace
 from nolapse.api.uploads import Uploads
 from nolapse.domain.links import Links
+from nolapse.domain.senders import Capacity
 from nolapse.storage.meter import Meter
 
 VERSION = "1"
@@ -28,7 +29,9 @@ def document() -> str:
         Links(base="https://nolapse.example", keys=_nothing_runs, lasting=timedelta(0)),
         _nothing_runs,
         keys=_nothing_runs,
-        rules=Rules(Verifier("", [], "https://nolapse.example"), Pace(1, 1), [], _nothing_runs, 1),
+        rules=Rules(
+            Verifier("", [], "https://nolapse.example"), Pace(1, 1), [], _nothing_runs, Capacity({}, {}, 1)
+        ),
         portal_url="",
         uploads=Uploads(_nothing_runs, ""),
         count=_nothing_runs,

@@ -93,6 +93,11 @@ ROUTES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("GET", "/v1/tenants/<tenant_id>/webhook"): ADMIN,
     ("PUT", "/v1/tenants/<tenant_id>/webhook"): ADMIN,
     ("DELETE", "/v1/tenants/<tenant_id>/webhook"): ADMIN,
+    ("GET", "/v1/tenants/<tenant_id>/senders"): ADMIN,
+    ("POST", "/v1/tenants/<tenant_id>/senders"): ADMIN,
+    ("GET", "/v1/tenants/<tenant_id>/senders/<sender_id>"): ADMIN,
+    ("PATCH", "/v1/tenants/<tenant_id>/senders/<sender_id>"): ADMIN,
+    ("DELETE", "/v1/tenants/<tenant_id>/senders/<sender_id>"): ADMIN,
     ("GET", "/v1/suppressions"): STAFF,
     ("POST", "/v1/suppressions/<suppression_id>/lift"): STAFF,
 }

@@ -12,15 +12,16 @@ from nolapse.api.errors import Unprocessable
 from nolapse.api.listing import Listing, Page
 from nolapse.api.schemas import Instant, Listed, Model
 from nolapse.api.v1 import V1
+from nolapse.domain.senders import NOTHING_OWN
 from nolapse.domain.states import Status
 from nolapse.oversight.conversion import conversion
 from nolapse.planning.findings import Kind
 from nolapse.planning.forecast import FORECAST_DAYS, end_of_day, outlooks
+from nolapse.storage.senders import read_sending
 from nolapse.storage.statements import statement
 
 LONGEST = timedelta(days=400)
 USUAL = timedelta(days=30)
-CHANNELS = ("EMAIL", "SMS", "WHATSAPP", "WEBHOOK")
 RUN = table(
     "scheduler_heartbeat",
     column("run_id", Uuid),
@@ -161,10 +162,11 @@ def add_routes(v1: V1) -> None:
 
     @v1.route("GET", "/v1/reports/forecast")
     def get_forecast() -> Forecast:
-        """Look whether what waits for the coming two weeks can leave in time, at one tenant's pace."""
+        """Look whether what waits for the coming two weeks can leave in time, at your pace and by your senders."""
         until = end_of_day(v1.now, FORECAST_DAYS)
         rows = v1.connection.execute(statement("forecast"), {"now": v1.now, "until": until}).all()
-        pace = dict.fromkeys(CHANNELS, v1.outside.per_tenant_minute)
+        own = read_sending(v1.connection, [v1.principal.tenant_id]).get(v1.principal.tenant_id, NOTHING_OWN)
+        windows = [window for _, *window in rows]
         return Forecast(
             since=v1.now,
             until=until,
@@ -178,7 +180,7 @@ def add_routes(v1: V1) -> None:
                         for day in look.days
                     ],
                 )
-                for channel, look in sorted(outlooks(rows, pace).items())
+                for channel, look in sorted(outlooks(windows, v1.outside.capacity.of(own)).items())
             ],
         )
 

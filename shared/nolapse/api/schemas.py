@@ -57,14 +57,14 @@ def _printable(text: str) -> str:
     return text
 
 
-def _email(text: str) -> str:
+def email(text: str) -> str:
     address = read_email(text).value
     if address is None:
         raise ValueError("is not one e-mail address, such as ada@clinic.example")
     return address
 
 
-def _phone(text: str) -> str:
+def phone(text: str) -> str:
     number = read_phone(text).value
     if number is None:
         raise ValueError("is no phone number with its country code, such as +12125550100")
@@ -88,9 +88,9 @@ WRITTEN = BeforeValidator(_written)
 Instant = Annotated[AwareDatetime, WRITTEN]
 Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Email = Annotated[
-    str, Field(min_length=3, max_length=254, examples=["ada@clinic.example"]), AfterValidator(_email)
+    str, Field(min_length=3, max_length=254, examples=["ada@clinic.example"]), AfterValidator(email)
 ]
-Phone = Annotated[str, Field(min_length=7, max_length=40, examples=["+12125550100"]), AfterValidator(_phone)]
+Phone = Annotated[str, Field(min_length=7, max_length=40, examples=["+12125550100"]), AfterValidator(phone)]
 Zone = Annotated[str, Field(max_length=64, examples=["America/New_York"]), AfterValidator(_zone)]
 
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import AfterValidator, AwareDatetime, Field
-from sqlalchemy import TIMESTAMP, Boolean, Row, Text, Uuid, column, table, text
+from sqlalchemy import TIMESTAMP, Boolean, Integer, Row, Text, Uuid, column, table, text
 
 from nolapse.api import schemas
 from nolapse.api.errors import NotFound
@@ -26,11 +26,16 @@ TENANT = table(
     *(column(name, Text) for name in ("slug", "name", "timezone", "contact_email")),
     column("is_operator", Boolean),
     *(column(name, TIMESTAMP(timezone=True)) for name in ("created_at", "updated_at")),
+    column("messages_per_minute", Integer),
 )
 LISTING = Listing(table=TENANT, key=TENANT.c.tenant_id, sorts={"slug": TENANT.c.slug})
 ACT_FOR = text("SELECT set_config('app.tenant_id', :tenant_id, true)")
 WEBHOOK = text("SELECT url, disabled_at, updated_at FROM tenant_webhooks WHERE tenant_id = :tenant_id")
 LOCK = text("SELECT pg_advisory_xact_lock(hashtext('tenant ' || :tenant_id))")
+
+
+# More than any sender's pace, and less than what the database counts to.
+PerMinute = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 
 def _endpoint(url: str) -> str:
@@ -47,12 +52,17 @@ class TenantPatch(Body):
     name: schemas.Text = ABSENT
     timezone: Zone = ABSENT
     contact_email: Email = ABSENT
+    messages_per_minute: PerMinute | None = ABSENT
 
 
 class TenantChange(Body):
     name: schemas.Text
     timezone: Zone
     contact_email: Email = Field(description="told in place of a person who has no e-mail address")
+    messages_per_minute: PerMinute | None = Field(
+        default=None,
+        description="by all channels together, for the operator to set; null: as for every tenant",
+    )
 
 
 class TenantBody(TenantChange):
@@ -70,6 +80,7 @@ class Tenant(Model):
     name: str
     timezone: str
     contact_email: str
+    messages_per_minute: int | None
     is_operator: bool = Field(description="who runs the platform")
     created_at: AwareDatetime
     updated_at: AwareDatetime
@@ -101,18 +112,18 @@ def add_routes(v1: V1) -> None:
         """Add a tenant. For the operator's Admins."""
         v1.require_operator()
         tenant_id = uuid4()
-        with _acting_for(v1, tenant_id):
+        with acting_for(v1, tenant_id):
             v1.connection.execute(
                 statement("add_tenant"), {**body.model_dump(), "tenant_id": tenant_id, "now": v1.now}
             )
-            made = _read(v1, tenant_id)
+            made = read(v1, tenant_id)
             v1.audit("tenant.created", f"tenant:{tenant_id}", sorted(body.model_fields_set), of=tenant_id)
         return Response(HTTPStatus.CREATED, JSON, made, {"Location": f"/v1/tenants/{tenant_id}"})
 
     @v1.route("GET", "/v1/tenants/<tenant_id>")
     def get_tenant(tenant_id: UUID) -> Tenant:
         """Read a tenant."""
-        return _read(v1, tenant_id)
+        return read(v1, tenant_id)
 
     @v1.route("PATCH", "/v1/tenants/<tenant_id>")
     def change_tenant(tenant_id: UUID, body: TenantPatch) -> Tenant:
@@ -120,13 +131,15 @@ def add_routes(v1: V1) -> None:
 
         Whom a new time zone or address concerns is replanned by the nightly reconciliation.
         """
-        current = _locked(v1, tenant_id)
+        current = locked(v1, tenant_id)
         require_match(v1.if_match, current)
         wanted = patched(TenantChange, current, body)
-        with _acting_for(v1, tenant_id):
+        if wanted.messages_per_minute != current.messages_per_minute:
+            v1.require_operator()
+        with acting_for(v1, tenant_id):
             values = {**wanted.model_dump(), "tenant_id": tenant_id, "now": v1.now}
             v1.connection.execute(statement("change_tenant"), values)
-            changed = _read(v1, tenant_id)
+            changed = read(v1, tenant_id)
             v1.audit("tenant.changed", f"tenant:{tenant_id}", differences(current, wanted), of=tenant_id)
         return changed
 
@@ -137,15 +150,15 @@ def _add_webhook(v1: V1) -> None:
     @v1.route("GET", "/v1/tenants/<tenant_id>/webhook")
     def get_webhook(tenant_id: UUID) -> Webhook:
         """Read where a tenant's own system is told."""
-        _read(v1, tenant_id)
-        with _acting_for(v1, tenant_id):
+        read(v1, tenant_id)
+        with acting_for(v1, tenant_id):
             return _webhook(v1, tenant_id)
 
     @v1.route("PUT", "/v1/tenants/<tenant_id>/webhook")
     def replace_webhook(tenant_id: UUID, body: WebhookBody) -> Webhook:
         """Name where a tenant's own system is told; enables it again."""
-        slug = _locked(v1, tenant_id).slug
-        with _acting_for(v1, tenant_id):
+        slug = locked(v1, tenant_id).slug
+        with acting_for(v1, tenant_id):
             require_match(v1.if_match, _webhook(v1, tenant_id))
             v1.connection.execute(statement("set_webhook"), {"tenant": slug, "url": body.url, "now": v1.now})
             named = _webhook(v1, tenant_id)
@@ -155,8 +168,8 @@ def _add_webhook(v1: V1) -> None:
     @v1.route("DELETE", "/v1/tenants/<tenant_id>/webhook")
     def delete_webhook(tenant_id: UUID) -> Webhook:
         """Tell a tenant's own system nothing any more."""
-        slug = _locked(v1, tenant_id).slug
-        with _acting_for(v1, tenant_id):
+        slug = locked(v1, tenant_id).slug
+        with acting_for(v1, tenant_id):
             require_match(v1.if_match, _webhook(v1, tenant_id))
             if v1.connection.scalar(statement("remove_webhook"), {"tenant": slug}) is None:
                 raise NotFound("webhook")
@@ -164,18 +177,18 @@ def _add_webhook(v1: V1) -> None:
             return _webhook(v1, tenant_id)
 
 
-def _read(v1: V1, tenant_id: UUID) -> Tenant:
+def read(v1: V1, tenant_id: UUID) -> Tenant:
     return _shown(v1.only(v1.connection.execute(LISTING.one(tenant_id)), "tenant"))
 
 
-def _locked(v1: V1, tenant_id: UUID) -> Tenant:
+def locked(v1: V1, tenant_id: UUID) -> Tenant:
     """As it stands: who changes it or its webhook at the same time waits for this transaction."""
     v1.connection.execute(LOCK, {"tenant_id": str(tenant_id)})
-    return _read(v1, tenant_id)
+    return read(v1, tenant_id)
 
 
 @contextmanager
-def _acting_for(v1: V1, tenant_id: UUID) -> Iterator[None]:
+def acting_for(v1: V1, tenant_id: UUID) -> Iterator[None]:
     """Row-level security lets a transaction change one tenant; which the caller may see was asked before."""
     v1.connection.execute(ACT_FOR, {"tenant_id": str(tenant_id)})
     yield

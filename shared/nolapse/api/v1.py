@@ -22,6 +22,7 @@ from nolapse.api.identity import Principal
 from nolapse.api.uploads import Uploads
 from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
+from nolapse.domain.senders import Capacity
 from nolapse.planning.plan import Bounds
 from nolapse.storage.engine import tenant_transaction
 from nolapse.storage.statements import statement
@@ -51,13 +52,13 @@ OF_WRITES = tuple(REFUSALS)
 class Outside:
     """What some routes name that is no row: where people correct their dates, links, and registers.
 
-    `per_tenant_minute`: messages that leave for one tenant.
+    `capacity`: how fast messages leave, and by which providers.
     """
 
     portal_url: str
     links: Links
     uploads: Uploads
-    per_tenant_minute: int
+    capacity: Capacity
 
 
 class V1:

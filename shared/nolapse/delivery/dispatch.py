@@ -24,8 +24,10 @@ from nolapse.delivery.queue import QueuedNotification
 from nolapse.domain.outcomes import Outcome, Rejected
 from nolapse.domain.quiet_hours import TEXTS, Hours, next_open
 from nolapse.domain.routing import NoWay, Plan, Verdict, Wait, Way, judge, waiting
+from nolapse.domain.senders import NOTHING_OWN, Sending, in_turn
 from nolapse.domain.states import Status
 from nolapse.storage.engine import transaction
+from nolapse.storage.senders import read_sending
 from nolapse.storage.statements import statement
 
 # A larger batch would send in turns, and outlast the function and its lease when a provider hangs.
@@ -40,7 +42,7 @@ class DispatchRules:
     """`timeout`: how long one exchange may take; `tries`: how many of them a run has time for; `lease`: how long an
     attempt is this run's. Texts (SMS, WhatsApp) leave within `text_hours` of the recipient, and of the law where they
     hold licences. `per_person_day` bounds what one person gets in a day, doses aside; `per_tenant_minute` what a
-    tenant's people get in a minute.
+    tenant's people get in a minute, where it has no limit of its own.
     """
 
     timeout: timedelta
@@ -103,6 +105,7 @@ class _Run:
         self._engine, self._outlets, self._sender, self._rules = engine, outlets, sender, rules
         self._now = now
         self._circuits = Circuits({}, set())
+        self._sending: Mapping[UUID, Sending] = {}
         self.counts: Counter[str] = Counter()
 
     def begin(self, batch: Sequence[QueuedNotification]) -> Attempts:
@@ -122,6 +125,7 @@ class _Run:
             self._circuits = Circuits.load(
                 connection, now=self._now, trial_until=self._now + self._rules.lease
             )
+            self._sending = read_sending(connection, {row.tenant_id for row in rows})
         found = [self._look(row) for row in rows]
         ready = [each for each in found if isinstance(each, Ready)]
         put_off = [each for each in found if not isinstance(each, Ready)]
@@ -220,11 +224,15 @@ class _Run:
         )
 
     def _take(self, row: Any, way: Way) -> str:
-        """In whose name it goes: the same for every try of one notification, and all in turn."""
+        """In whose name it goes: of its tenant's own senders where it has some."""
         self._circuits.use(_circuit(row, way.provider), self._now)
-        senders = self._outlets.find(way.channel, way.provider).senders
-        index: int = row.idempotency_key[0] % len(senders)
-        return senders[index]
+        own = self._own(row).senders.get(way.provider)
+        return in_turn(
+            list(own or self._outlets.find(way.channel, way.provider).senders), row.idempotency_key
+        )
+
+    def _own(self, row: Any) -> Sending:
+        return self._sending.get(row.tenant_id, NOTHING_OWN)
 
     def _ready_at(self, row: Any, channel: str, provider: str) -> datetime | None:
         if address(row, channel) is None or channel in row.suppressed:
@@ -258,10 +266,12 @@ class _Run:
 
     def _limits(self, ready: Ready) -> Iterable[Limit]:
         way = ready.way
-        outlet = self._outlets.find(way.channel, way.provider)
-        yield Limit(f"sender:{way.provider}:{ready.sender}", outlet.per_minute, MINUTE)
+        own = self._own(ready.row)
+        of_sender = own.senders.get(way.provider, {}).get(ready.sender)
+        usual = self._outlets.find(way.channel, way.provider).per_minute
+        yield Limit(f"sender:{way.provider}:{ready.sender.lower()}", of_sender or usual, MINUTE)
         yield Limit(f"channel:{way.channel}", self._outlets.per_minute[way.channel], MINUTE)
-        yield Limit(f"tenant:{ready.row.tenant_id}", self._rules.per_tenant_minute, MINUTE)
+        yield Limit(f"tenant:{ready.row.tenant_id}", own.per_minute or self._rules.per_tenant_minute, MINUTE)
         if not ready.row.perishable and ready.row.attempt_count == 0:
             yield Limit(f"person:{ready.row.clinician_id}", self._rules.per_person_day, DAY)
 

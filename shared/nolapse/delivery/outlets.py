@@ -9,7 +9,7 @@ from nolapse.providers.protocol import Provider
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """`senders` are mailboxes or numbers, each good for `per_minute` messages."""
+    """`senders`: mailboxes or numbers of who has none of their own; each sender is good for `per_minute` messages."""
 
     provider: Provider[Any]
     senders: Sequence[str]

@@ -34,7 +34,7 @@ def make_api(runtime: "Runtime") -> Front:
             pace=Pace(settings.api_per_minute, settings.api_per_tenant_minute),
             origins=settings.cors_origins.split(",") if settings.cors_origins else [],
             limits=limits,
-            per_tenant_minute=settings.per_tenant_minute,
+            capacity=settings.capacity,
         ),
         portal_url=str(settings.portal_url),
         uploads=Uploads(lambda: runtime.s3, settings.imports_bucket),

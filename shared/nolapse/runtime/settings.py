@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, PositiveInt, field_validator, model_validator
 
 from nolapse.domain.retention import Retention
+from nolapse.domain.senders import Capacity
 
 
 class Settings(BaseModel):
@@ -108,6 +109,22 @@ class Settings(BaseModel):
     @property
     def email_order(self) -> Sequence[str]:
         return self.email_providers.split(",")
+
+    @property
+    def capacity(self) -> Capacity:
+        # Scan runs every minute and lets no more than scan_limit messages lie ahead of the senders: none leave faster.
+        paces = {
+            "EMAIL": self.email_per_minute,
+            "SMS": self.sms_per_minute,
+            "WHATSAPP": self.whatsapp_per_minute,
+            "WEBHOOK": self.webhook_per_minute,
+        }
+        texts = {"SMS": ["twilio-sms"], "WHATSAPP": ["twilio-whatsapp"]} if self.twilio_secret_id else {}
+        return Capacity(
+            {channel: min(self.scan_limit, pace) for channel, pace in paces.items()},
+            {"EMAIL": self.email_order, **texts},
+            self.per_tenant_minute,
+        )
 
     @model_validator(mode="after")
     def every_vendor_has_its_secret(self) -> Self:

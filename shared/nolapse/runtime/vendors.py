@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from nolapse.delivery.outlets import Outlet, Outlets
+from nolapse.domain.feasibility import MAILBOX_PER_MINUTE
 from nolapse.runtime.settings import Settings
-
-# https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
-MAILBOX_PER_MINUTE = 30
 
 if TYPE_CHECKING:
     from nolapse.delivery.whatsapp import WhatsApp

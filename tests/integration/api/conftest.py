@@ -27,6 +27,7 @@ from nolapse.api.uploads import Uploads
 from nolapse.delivery.depths import Depth
 from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
+from nolapse.domain.senders import Capacity
 from nolapse.planning.plan import bounds
 from nolapse.storage.meter import Meter, watch
 from tests.conftest import cloned
@@ -37,6 +38,7 @@ __all__ = ["register"]
 KEYS = KeyRing({"local": "one machine, no cloud, no secret"}, "local")
 SLOW_SECONDS = 0.5
 ORIGIN = "https://desk.clinic.test"
+PROVIDERS = {"EMAIL": ["graph", "sendgrid"], "SMS": ["twilio-sms"]}
 ROUTE = Route("ApiFunction", "ANY", "/{proxy+}")
 
 
@@ -116,7 +118,7 @@ def serving(register: Register, folder: Path) -> Iterator[Api]:
                 pace=Pace(600, 6000),
                 origins=[ORIGIN],
                 limits=lambda now: bounds(now, horizon_months=13, lookback_days=14),
-                per_tenant_minute=100,
+                capacity=Capacity(dict.fromkeys(("EMAIL", "SMS"), 1000), PROVIDERS, per_tenant=100),
             ),
             portal_url="https://portal.test",
             uploads=Uploads(lambda: made[0].s3, "registers"),
@@ -198,6 +200,7 @@ def records(api: Api, tenant: UUID) -> dict[str, Any]:
         "import_id": imported(api, tenant),
         "tenant_id": tenant,
         "suppression_id": suppressed(api, tenant),
+        "sender_id": api.register.sender(tenant, "desk@clinic.test"),
     }
 
 

@@ -40,6 +40,8 @@ ASKED: dict[str, Any] = {
     },
     "PATCH /v1/tenants/<tenant_id>": {"name": "Renamed"},
     "PUT /v1/tenants/<tenant_id>/webhook": {"url": "https://new.test/"},
+    "POST /v1/tenants/<tenant_id>/senders": {"provider": "sendgrid", "address": "new@clinic.test"},
+    "PATCH /v1/tenants/<tenant_id>/senders/<sender_id>": {"messages_per_minute": 5},
     "POST /v1/suppressions/<suppression_id>/lift": None,
     "POST /v1/clinicians/<clinician_id>/links/revoke": None,
 }
@@ -104,7 +106,7 @@ def test_a_role_may_what_the_matrix_says_with_its_own_tenant_s_records(
 SNAPSHOT = (
     "clinicians", "licenses", "person_dates", "medications", "notification_schedule", "notification_outbox",
     "renewal_policies", "policy_version", "imports", "tenants", "tenant_webhooks",
-    "suppressions",
+    "suppressions", "senders",
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from nolapse.api.pace import Pace
 from nolapse.api.uploads import Uploads
 from nolapse.domain.answers import Answer
 from nolapse.domain.links import ACKNOWLEDGE, CALENDAR, NotificationLink
+from nolapse.domain.senders import Capacity
 from nolapse.runtime.bootstrap import runtime
 from nolapse.storage.engine import tenant_transaction
 from nolapse.storage.meter import Meter
@@ -74,7 +75,9 @@ class Site:
             made.links,
             self.delivery.clock.now,
             keys=lambda: made.key_ring,
-            rules=Rules(Verifier("", [], "https://issuer.test"), Pace(1, 1), [], unplanned, 100),
+            rules=Rules(
+                Verifier("", [], "https://issuer.test"), Pace(1, 1), [], unplanned, Capacity({}, {}, 100)
+            ),
             log=lambda _event, _fields: None,
             portal_url="https://portal.test/",
             uploads=Uploads(lambda: made.s3, "registers"),

@@ -1,3 +1,3 @@
 -- A tenant of the operator's; the transaction acts for it already.
-INSERT INTO tenants (tenant_id, slug, name, timezone, contact_email, created_at, updated_at)
-VALUES (:tenant_id, :slug, :name, :timezone, :contact_email, :now, :now)
+INSERT INTO tenants (tenant_id, slug, name, timezone, contact_email, messages_per_minute, created_at, updated_at)
+VALUES (:tenant_id, :slug, :name, :timezone, :contact_email, :messages_per_minute, :now, :now)
