@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -36,6 +35,7 @@ from nolapse.api.pace import Pace
 from nolapse.api.permissions import NEVER, Asked, asked, authorize
 from nolapse.api.v1 import JSON
 from nolapse.delivery.depths import QueueUnreachable
+from nolapse.delivery.queue import CORRELATION_ID
 from nolapse.storage.engine import said
 from nolapse.storage.meter import REQUEST, Meter
 
@@ -43,7 +43,6 @@ MOST_BODY_BYTES = 1_000_000
 # API Gateway's own limit (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html).
 MOST_HEADER_BYTES = 10_240
 CORRELATION = "X-Correlation-Id"
-CORRELATION_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 LIVE = "/health/live"
 SLOW_SECONDS = 1.0
 # Labels of metrics: what strangers make up must not become one.

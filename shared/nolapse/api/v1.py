@@ -236,7 +236,12 @@ class V1:
     def _transaction(self, *, read_only: bool) -> Any:
         who = self.principal
         return tenant_transaction(
-            self._engine, who.actor, who.tenant_id, clinician_id=who.clinician_id, read_only=read_only
+            self._engine,
+            who.actor,
+            who.tenant_id,
+            clinician_id=who.clinician_id,
+            correlation_id=self._app.context["correlation_id"],
+            read_only=read_only,
         )
 
 

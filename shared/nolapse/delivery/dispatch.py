@@ -159,7 +159,7 @@ class _Run:
             self._circuits.report(
                 connection,
                 [
-                    (_circuit(attempts[each].row, attempts[each].way.provider), outcome)
+                    (self._circuit(attempts[each].row, attempts[each].way.provider), outcome)
                     for each, outcome in outcomes.items()
                 ],
                 self._now,
@@ -225,7 +225,7 @@ class _Run:
 
     def _take(self, row: Any, way: Way) -> str:
         """In whose name it goes: of its tenant's own senders where it has some."""
-        self._circuits.use(_circuit(row, way.provider), self._now)
+        self._circuits.use(self._circuit(row, way.provider), self._now)
         own = self._own(row).senders.get(way.provider)
         return in_turn(
             list(own or self._outlets.find(way.channel, way.provider).senders), row.idempotency_key
@@ -234,10 +234,15 @@ class _Run:
     def _own(self, row: Any) -> Sending:
         return self._sending.get(row.tenant_id, NOTHING_OWN)
 
+    def _circuit(self, row: Any, provider: str) -> str:
+        """Tenants' endpoints and senders are as many providers: one that fails says nothing of another's."""
+        own = provider == TENANT_WEBHOOK or provider in self._own(row).senders
+        return f"{provider}:{row.tenant}" if own else provider
+
     def _ready_at(self, row: Any, channel: str, provider: str) -> datetime | None:
         if address(row, channel) is None or channel in row.suppressed:
             return None
-        opens = self._circuits.ready_at(_circuit(row, provider), self._now)
+        opens = self._circuits.ready_at(self._circuit(row, provider), self._now)
         if channel not in TEXTS:
             return opens
         from nolapse.storage.quiet_hours import weeks_for  # noqa: PLC0415  the states' laws, which only texts pay for
@@ -346,8 +351,3 @@ class _Run:
 def _unreachable(row: Any) -> str:
     suppressed = [channel for channel in row.channels if channel in row.suppressed]
     return f"{UNREACHABLE}: {', '.join(suppressed)} suppressed" if suppressed else UNREACHABLE
-
-
-def _circuit(row: Any, provider: str) -> str:
-    """Tenants' endpoints are as many providers: one that is down says nothing of another's."""
-    return f"{provider}:{row.tenant}" if provider == TENANT_WEBHOOK else provider

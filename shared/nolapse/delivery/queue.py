@@ -1,5 +1,6 @@
 """The queue between scan and dispatch. Messages carry ids only, sealed: no name, no address, no date of anybody."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 PURPOSE = "queue"
 CORRELATION = "correlation_id"
+CORRELATION_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 BATCH = 10
 
@@ -37,9 +39,12 @@ class QueuedNotification(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
+    """`correlation_id`: of the request that moved the row last, if one did."""
+
     idempotency_key: bytes
     scheduled_at: datetime
     tenant_id: str
+    correlation_id: str | None
 
 
 class NotificationQueue:
@@ -60,7 +65,10 @@ class NotificationQueue:
         return sum(int(value) for value in attributes.values())
 
     def send(self, claims: Sequence[Claimed], correlation_id: str) -> int:
-        """Returns how many SQS refused: their rows stay QUEUED until catch-up returns them."""
+        """Returns how many SQS refused: their rows stay QUEUED until catch-up returns them.
+
+        `correlation_id` is of those that have none of their own.
+        """
         batches = (claims[start : start + BATCH] for start in range(0, len(claims), BATCH))
         return sum(self._send_batch(batch, correlation_id) for batch in batches)
 
@@ -74,7 +82,12 @@ class NotificationQueue:
                         key=claim.idempotency_key.hex(), scheduled_at=claim.scheduled_at
                     ).sealed(self._keys),
                     "MessageGroupId": claim.tenant_id,
-                    "MessageAttributes": {CORRELATION: {"DataType": "String", "StringValue": correlation_id}},
+                    "MessageAttributes": {
+                        CORRELATION: {
+                            "DataType": "String",
+                            "StringValue": claim.correlation_id or correlation_id,
+                        }
+                    },
                 }
                 for position, claim in enumerate(batch)
             ],

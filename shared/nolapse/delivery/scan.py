@@ -43,7 +43,7 @@ def scan(
 ) -> Counter[str]:
     """Queue what is due, never more than `limit` messages ahead of the senders, less what a flag holds back.
 
-    `correlation_id` goes with each message into its dispatcher's logs.
+    `correlation_id` goes with each message into its dispatcher's logs, where no request of the API moved its row.
     """
     room = max(0, limit - queue.depth())
     counts = Counter(claimed=0, refused=0, room=room, circuits_open=_circuits_open(engine))
@@ -64,7 +64,10 @@ def scan(
 def _claim(engine: Engine, flags: "Flags", now: datetime, limit: int) -> Portion:
     with transaction(engine, "scan") as connection:
         rows = connection.execute(statement("claim_due"), {"now": now, "limit": limit}).all()
-        claims = [Claimed(bytes(row.idempotency_key), row.scheduled_at, str(row.tenant_id)) for row in rows]
+        claims = [
+            Claimed(bytes(row.idempotency_key), row.scheduled_at, str(row.tenant_id), row.correlation_id)
+            for row in rows
+        ]
         held = hold_back(
             connection, flags, [(claim.idempotency_key, claim.scheduled_at) for claim in claims], now=now
         )

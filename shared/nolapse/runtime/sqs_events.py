@@ -3,27 +3,25 @@
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from nolapse.delivery.queue import CORRELATION
+from nolapse.delivery.queue import CORRELATION, CORRELATION_ID
 from nolapse.domain.seals import BrokenSeal
 from nolapse.runtime.observability import logger, publish
 
 Body = TypeVar("Body")
-UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def correlation_ids(event: dict[str, Any]) -> str:
-    """Of the runs that a batch's messages come from. They are not sealed: what is no UUID is left out."""
+    """Of the requests, else runs, that a batch's messages come from. They are not sealed: what is no id is left out."""
     given = {
         record.get("messageAttributes", {}).get(CORRELATION, {}).get("stringValue", "")
         for record in event["Records"]
     }
-    return ",".join(sorted(each for each in given if UUID_TEXT.fullmatch(each)))
+    return ",".join(sorted(each for each in given if CORRELATION_ID.fullmatch(each)))
 
 
 def open_batch(

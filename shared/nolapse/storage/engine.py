@@ -27,6 +27,7 @@ SELECT
   set_config('app.actor', :actor, true),
   set_config('app.tenant_id', :tenant_id, true),
   set_config('app.clinician_id', :clinician_id, true),
+  set_config('app.correlation_id', :correlation_id, true),
   set_config('transaction_read_only', :read_only, true),
   set_config('lock_timeout', '10s', true),
   set_config('constraint_exclusion', 'off', true)
@@ -167,9 +168,13 @@ def tenant_transaction(
     tenant_id: UUID,
     *,
     clinician_id: UUID | None = None,
+    correlation_id: str = "",
     read_only: bool = False,
 ) -> Iterator[Connection]:
-    """One transaction of the API's role, which sees the rows of this tenant alone; of `clinician_id` alone if given."""
+    """One transaction of the API's role, which sees the rows of this tenant alone; of `clinician_id` alone if given.
+
+    What it plans or sends again keeps `correlation_id`.
+    """
     with engine.begin() as connection:
         connection.execute(
             SCOPE,
@@ -177,6 +182,7 @@ def tenant_transaction(
                 "actor": actor,
                 "tenant_id": str(tenant_id),
                 "clinician_id": str(clinician_id or ""),
+                "correlation_id": correlation_id,
                 "read_only": "on" if read_only else "off",
             },
         )

@@ -2,4 +2,4 @@
 what the code before them does without.
 """
 
-HEAD = "0025"
+HEAD = "0026"

@@ -44,4 +44,4 @@ UPDATE notification_schedule
 SET status = 'QUEUED', claimed_at = :now, updated_at = :now
 WHERE idempotency_key = ANY (ARRAY(SELECT idempotency_key FROM due))
   AND scheduled_at >= (SELECT min(scheduled_at) FROM due) AND scheduled_at <= :now
-RETURNING idempotency_key, scheduled_at, tenant_id
+RETURNING idempotency_key, scheduled_at, tenant_id, correlation_id

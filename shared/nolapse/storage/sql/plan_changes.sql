@@ -6,6 +6,9 @@
 -- A notification is one per (subject, event, occurrence, recipient), whatever instant that falls on: once it is in
 -- flight, sent or dropped with a reason it stays as it is, also when a changed zone or policy would put it elsewhere.
 -- For given people it also says which rows it touched; of whole tables, their keys would be kept for nobody.
+request AS MATERIALIZED (  -- of the API, whose transaction this is: asked for once, and not for every row
+  SELECT NULLIF(current_setting('app.correlation_id', true), '') AS correlation_id
+),
 settled AS MATERIALIZED (
   SELECT
     subject_id, event, occurrence, clinician_id,
@@ -90,7 +93,8 @@ obsolete AS (
 ),
 cancelled AS (
   UPDATE notification_schedule AS schedule
-  SET status = 'CANCELLED', reason = obsolete.reason, next_attempt_at = NULL, send_by = NULL, updated_at = :now
+  SET status = 'CANCELLED', reason = obsolete.reason, next_attempt_at = NULL, send_by = NULL, updated_at = :now,
+      correlation_id = coalesce((SELECT correlation_id FROM request), schedule.correlation_id)
   FROM obsolete
   WHERE (schedule.idempotency_key, schedule.scheduled_at) = (obsolete.idempotency_key, obsolete.scheduled_at)
     AND schedule.status IN ('PENDING', 'LATE_PENDING')
@@ -143,12 +147,12 @@ inserted AS (
   INSERT INTO notification_schedule (
     idempotency_key, tenant_id, clinician_id, license_id, person_date_id, medication_id, policy_id, policy_version,
     attempt_count, late, occurrence, occasion_date, channels, perishable, unless_event, scheduled_at, window_end, next_attempt_at, send_by, claimed_at,
-    created_at, updated_at,
+    created_at, updated_at, correlation_id,
     status, occasion, event, template, reason)
   SELECT
     idempotency_key, tenant_id, clinician_id, license_id, person_date_id, medication_id, policy_id, policy_version,
     attempt_count, late, occurrence, occasion_date, channels, perishable, unless_event, scheduled_at, window_end, next_attempt_at, send_by, claimed_at,
-    :now, :now,
+    :now, :now, (SELECT correlation_id FROM request),
     status, occasion, event, template, reason
   FROM fresh
   WHERE change = 'inserted'
@@ -162,7 +166,8 @@ righted AS (
       next_attempt_at = fresh.next_attempt_at, send_by = fresh.send_by, window_end = fresh.window_end,
       occurrence = fresh.occurrence, occasion_date = fresh.occasion_date, event = fresh.event,
       channels = fresh.channels, channel_position = least(channel_position, cardinality(fresh.channels)), perishable = fresh.perishable, unless_event = fresh.unless_event,
-      policy_id = fresh.policy_id, policy_version = fresh.policy_version, updated_at = :now
+      policy_id = fresh.policy_id, policy_version = fresh.policy_version, updated_at = :now,
+      correlation_id = coalesce((SELECT correlation_id FROM request), schedule.correlation_id)
   FROM fresh
   WHERE (schedule.idempotency_key, schedule.scheduled_at) = (fresh.idempotency_key, fresh.scheduled_at)
     AND change <> 'inserted'

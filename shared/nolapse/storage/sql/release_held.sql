@@ -8,5 +8,6 @@ SET status = CAST(:status AS text),
     next_attempt_at = CASE :status WHEN 'PENDING' THEN scheduled_at WHEN 'LATE_PENDING' THEN 'infinity' END,
     send_by = CASE :status WHEN 'PENDING' THEN window_end WHEN 'LATE_PENDING' THEN 'infinity' WHEN 'SENT' THEN window_end END,
     retry_count = 0,
+    correlation_id = coalesce(NULLIF(current_setting('app.correlation_id', true), ''), correlation_id),
     updated_at = :now
 WHERE (idempotency_key, scheduled_at) = (:key, :scheduled_at) AND status = 'HELD'

@@ -10,6 +10,7 @@ SET status = CASE WHEN late OR window_end <= :now THEN 'LATE_PENDING' ELSE 'PEND
     retry_count = 0,
     next_attempt_at = CASE WHEN late OR window_end <= :now THEN 'infinity' ELSE schedule.scheduled_at END,
     send_by = CASE WHEN late OR window_end <= :now THEN 'infinity' ELSE window_end END,
+    correlation_id = coalesce(NULLIF(current_setting('app.correlation_id', true), ''), correlation_id),
     updated_at = :now
 FROM unnest(CAST(:keys AS bytea[]), CAST(:times AS timestamptz[])) AS wanted (idempotency_key, scheduled_at)
 WHERE (schedule.idempotency_key, schedule.scheduled_at) = (wanted.idempotency_key, wanted.scheduled_at)
