@@ -22,7 +22,7 @@ from nolapse.runtime.reports import fates_table
 app = typer.Typer(no_args_is_help=True, help="Dead-letter queues.")
 
 QueueOption = Annotated[str | None, typer.Option("--queue", help="Name of one queue; else all.")]
-MostOption = Annotated[int, typer.Option("--most", min=1, help="How many letters of a queue to look at.")]
+MostOption = Annotated[int, typer.Option("--most", min=1, help="How many messages of a queue to look at.")]
 
 
 def open_stack(console: Console) -> bootstrap.Runtime:

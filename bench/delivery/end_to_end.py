@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import time as local_time
 from datetime import timedelta
 from http.client import HTTPConnection
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,13 @@ from nolapse.delivery.compose import Sender
 from nolapse.delivery.dispatch import DispatchRules, dispatch
 from nolapse.delivery.flags import FileStore, Flags
 from nolapse.delivery.outlets import Outlet, Outlets
-from nolapse.delivery.queue import Claimed, NotificationQueue, QueuedNotification
+from nolapse.delivery.queue import (
+    CARRIED,
+    Claimed,
+    NotificationQueue,
+    QueuedNotification,
+    open_message,
+)
 from nolapse.delivery.scan import PORTION, scan
 from nolapse.domain.links import Links
 from nolapse.domain.messages import Email
@@ -160,15 +167,14 @@ def _dispatch(socket: str, url: str, messages: int, shared: Shared) -> None:
             time.sleep(0.01)
             continue
         event = {"Records": [{"messageId": each["MessageId"], "body": each["Body"]} for each in received]}
-        batch, _ = open_batch(
-            event, lambda body: QueuedNotification.opened(body, KEYS, NOW), function="dispatch"
-        )
+        bodies, _ = open_batch(event, lambda body: open_message(body, KEYS, NOW), function="dispatch")
+        batch = list(chain.from_iterable(bodies))
         dispatch(engine, OUTLETS, SENDER, RULES, batch=batch, now=NOW)
         began = time.thread_time()
         poller.delete(received)
         polled += time.thread_time() - began
         with shared.sent.get_lock():
-            shared.sent.value += len(received)
+            shared.sent.value += len(batch)
     with shared.polling.get_lock():
         shared.polling.value += polled
 
@@ -182,7 +188,7 @@ class Poller:
 
     def receive(self) -> list[Any]:
         messages: list[Any] = []
-        while len(messages) < BATCH:
+        while len(messages) * CARRIED < BATCH:
             found = self._call("ReceiveMessage", MaxNumberOfMessages=RECEIVED_AT_ONCE)["Messages"]
             messages += found
             if len(found) < RECEIVED_AT_ONCE:

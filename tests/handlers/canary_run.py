@@ -117,8 +117,10 @@ def malformed(stack: RunningStack) -> None:
     bodies = [
         CONFIDENTIAL,
         json.dumps({CONFIDENTIAL: 1}),
-        json.dumps({"key": CONFIDENTIAL, "scheduled_at": CONFIDENTIAL}),
-        runtime().key_ring.seal("queue", {"key": CONFIDENTIAL, "scheduled_at": CONFIDENTIAL}),
+        json.dumps({"notifications": [{"key": CONFIDENTIAL, "scheduled_at": CONFIDENTIAL}]}),
+        runtime().key_ring.seal(
+            "queue", {"notifications": [{"key": CONFIDENTIAL, "scheduled_at": CONFIDENTIAL}]}
+        ),
     ]
     records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
     invoke(stack, "DispatchEmailFunction", {"Records": records})

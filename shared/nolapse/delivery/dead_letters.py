@@ -6,7 +6,7 @@ It may be cut off at any point and begun again: a row is returned before its let
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
-from nolapse.delivery.queue import BATCH, QueuedNotification
+from nolapse.delivery.queue import BATCH, QueuedNotification, open_message
 from nolapse.delivery.throttle import Throttle
 from nolapse.domain.errors import NolapseError
 from nolapse.domain.seals import BrokenSeal, KeyRing
@@ -49,7 +49,9 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """`about` is a notification; `arn` the function whose run was lost; neither: not sealed by us, and no lost run.
+    """What a message says of one thing; of several, it is as many letters.
+
+    `about` is a notification; `arn` the function whose run was lost; neither: not sealed by us, and no lost run.
 
     `register`: tenant and file of a lost import, which only an import of the same file makes up for.
     """
@@ -98,7 +100,7 @@ class DeadLetterQueue:
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def batches(self, most: int, now: datetime) -> Iterator[list[Letter]]:
-        """Up to `most` letters, hidden from then on, until a long poll brings no more."""
+        """The letters of up to `most` messages, hidden from then on, until a long poll brings no more."""
         while most > 0:
             answer = self._client.receive_message(
                 QueueUrl=self._url,
@@ -108,17 +110,17 @@ class DeadLetterQueue:
                 MessageSystemAttributeNames=["SentTimestamp"],
                 MessageAttributeNames=["TARGET_ARN"],
             )
-            letters = [self._read(message, now) for message in answer.get("Messages", [])]
-            if not letters:
+            messages = answer.get("Messages", [])
+            if not messages:
                 return
-            most -= len(letters)
-            yield letters
+            most -= len(messages)
+            yield [letter for message in messages for letter in self._read(message, now)]
 
     def delete(self, letters: Sequence[Letter]) -> None:
         for some in _tens(letters):
             self._client.delete_message_batch(
                 QueueUrl=self._url,
-                Entries=[{"Id": str(at), "ReceiptHandle": each.receipt} for at, each in enumerate(some)],
+                Entries=[{"Id": str(at), "ReceiptHandle": receipt} for at, receipt in enumerate(some)],
             )
 
     def show(self, letters: Sequence[Letter]) -> None:
@@ -127,22 +129,20 @@ class DeadLetterQueue:
             self._client.change_message_visibility_batch(
                 QueueUrl=self._url,
                 Entries=[
-                    {"Id": str(at), "ReceiptHandle": each.receipt, "VisibilityTimeout": 0}
-                    for at, each in enumerate(some)
+                    {"Id": str(at), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                    for at, receipt in enumerate(some)
                 ],
             )
 
-    def _read(self, message: Mapping[str, Any], now: datetime) -> Letter:
+    def _read(self, message: Mapping[str, Any], now: datetime) -> list[Letter]:
         sent_at = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
-        about: QueuedNotification | None = None
+        letter = Letter(message["MessageId"], message["ReceiptHandle"], sent_at)
         try:
-            about = QueuedNotification.opened(message["Body"], self._keys, now)
+            rows = open_message(message["Body"], self._keys, now)
         except (BrokenSeal, ValidationError):
             arn = _lost_run(message)
-        else:
-            arn = None
-        register = _lost_register(message["Body"]) if arn else None
-        return Letter(message["MessageId"], message["ReceiptHandle"], sent_at, about, arn, register)
+            return [replace(letter, arn=arn, register=_lost_register(message["Body"]) if arn else None)]
+        return [replace(letter, about=row) for row in rows]
 
 
 def _lost_run(message: Mapping[str, Any]) -> str | None:
@@ -170,8 +170,10 @@ def _lost_register(body: str) -> tuple[str, str] | None:
     return tenant, PurePosixPath(name).name
 
 
-def _tens(letters: Sequence[Letter]) -> Iterator[Sequence[Letter]]:
-    return (letters[start : start + BATCH] for start in range(0, len(letters), BATCH))
+def _tens(letters: Sequence[Letter]) -> Iterator[Sequence[str]]:
+    """The receipts of their messages, as many as a call of SQS takes."""
+    receipts = list(dict.fromkeys(letter.receipt for letter in letters))
+    return (receipts[start : start + BATCH] for start in range(0, len(receipts), BATCH))
 
 
 def look(connection: Connection, queue: DeadLetterQueue, *, now: datetime, most: int) -> list[Finding]:

@@ -128,8 +128,10 @@ class Flags:
         return self._decide(candidate)
 
     def held_back(self, candidates: Iterable[Candidate]) -> list[HeldBack]:
-        """Those of a batch that must not leave, by one document for all of them."""
+        """Those of a batch that must not leave, by one document for all; without flags nobody is asked about."""
         self._documents.refresh()
+        if not self._documents.get_configuration():
+            return []
         decided = ((candidate, self._decide(candidate)) for candidate in candidates)
         return [
             HeldBack(candidate, decision) for candidate, decision in decided if not isinstance(decision, Send)

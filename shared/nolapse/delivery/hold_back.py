@@ -1,6 +1,6 @@
 """Flags asked about what is about to leave: what one holds back is SUPPRESSED with its reason, to be released later."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,26 +17,7 @@ def hold_back(
     connection: Connection, flags: "Flags", claims: Sequence[tuple[bytes, datetime]], *, now: datetime
 ) -> list[HeldBack]:
     """What of these rows (key, scheduled_at) a flag holds back; in the transaction that claimed them, none has left."""
-    if not claims:
-        return []
-    times = [at for _, at in claims]
-    rows = connection.execute(
-        statement("flag_candidates"),
-        {"keys": [key for key, _ in claims], "times": times, "earliest": min(times), "latest": max(times)},
-    )
-    held = flags.held_back(
-        Candidate(
-            key=bytes(row.idempotency_key),
-            scheduled_at=row.scheduled_at,
-            tenant=row.tenant,
-            person_id=str(row.clinician_id),
-            occasion=row.occasion,
-            event=row.event,
-            channels=tuple(row.channels),
-            state=row.state,
-        )
-        for row in rows
-    )
+    held = flags.held_back(_candidates(connection, claims)) if claims else []
     if held:
         connection.execute(
             statement("hold_back"),
@@ -48,3 +29,23 @@ def hold_back(
             },
         )
     return held
+
+
+def _candidates(connection: Connection, claims: Sequence[tuple[bytes, datetime]]) -> Iterator[Candidate]:
+    """Read when the first is asked for: never, where no flag is set."""
+    times = [at for _, at in claims]
+    rows = connection.execute(
+        statement("flag_candidates"),
+        {"keys": [key for key, _ in claims], "times": times, "earliest": min(times), "latest": max(times)},
+    )
+    for row in rows:
+        yield Candidate(
+            key=bytes(row.idempotency_key),
+            scheduled_at=row.scheduled_at,
+            tenant=row.tenant,
+            person_id=str(row.clinician_id),
+            occasion=row.occasion,
+            event=row.event,
+            channels=tuple(row.channels),
+            state=row.state,
+        )

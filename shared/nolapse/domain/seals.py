@@ -2,16 +2,19 @@
 
 A seal is `KEY_ID.CLAIMS.SIGNATURE`, readable by anybody and made by us alone: HMAC-SHA256 by PyPI's `itsdangerous`,
 with a key derived per purpose, so that a link's seal opens no queue message. Keys rotate: the current one seals, all
-open.
+open. The claims are JSON in base64url: itsdangerous' own serializer would try to compress them, at thrice the cost.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
 
 from nolapse.domain.errors import NolapseError
 
@@ -46,7 +49,8 @@ class KeyRing:
     def seal(self, purpose: str, claims: Mapping[str, Any], *, expires_at: datetime | None = None) -> str:
         """Claims are what JSON can say."""
         stated = dict(claims) | ({EXPIRES: int(expires_at.timestamp())} if expires_at else {})
-        return f"{self.current}.{self._serializer(purpose, self.current).dumps(stated)}"
+        said = base64_encode(json.dumps(stated, separators=(",", ":")))
+        return f"{self.current}.{_signer(self.keys[self.current], purpose).sign(said).decode()}"
 
     def open(self, purpose: str, sealed: str, *, now: datetime) -> dict[str, Any]:
         """The claims of a seal made for this purpose. Raises BrokenSeal."""
@@ -54,16 +58,15 @@ class KeyRing:
         if key_id not in self.keys:
             raise BrokenSeal(purpose)
         try:
-            claims: dict[str, Any] = self._serializer(purpose, key_id).loads(signed)
+            said = base64_decode(_signer(self.keys[key_id], purpose).unsign(signed))
         except BadData:
             raise BrokenSeal(purpose) from None
+        claims: dict[str, Any] = json.loads(said)
         if claims.pop(EXPIRES, now.timestamp()) < now.timestamp():
             raise BrokenSeal(purpose, expired=True)
         return claims
 
-    def _serializer(self, purpose: str, key_id: str) -> URLSafeSerializer:
-        return URLSafeSerializer(
-            self.keys[key_id],
-            salt=f"nolapse.{purpose}",
-            signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
-        )
+
+@lru_cache(maxsize=32)
+def _signer(secret: str, purpose: str) -> Signer:
+    return Signer(secret, salt=f"nolapse.{purpose}", digest_method=hashlib.sha256, key_derivation="hmac")

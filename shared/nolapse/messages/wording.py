@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime
+from functools import lru_cache
 
 NAMED_DAYS = {1: "tomorrow", 0: "today", -1: "yesterday"}
 SAYS_WHAT_IT_IS = re.compile(
@@ -15,6 +16,7 @@ def credential(license_type: str) -> str:
     return license_type if SAYS_WHAT_IT_IS.search(license_type) else f"{license_type} license"
 
 
+@lru_cache(maxsize=1024)  # a batch is about a handful of days, and strftime is slow
 def long_date(day: date) -> str:
     return f"{day:%B} {day.day}, {day.year}"
 

@@ -66,7 +66,7 @@ class ListLetters(Operation):
 
 
 class Sweep(Operation):
-    """`most`: letters of a queue; `per_second`: of them, at most."""
+    """`most`: messages of a queue; `per_second`: of their letters, at most."""
 
     dry_run: bool = False
     most: int = Field(default=MOST_LETTERS, ge=1)

@@ -18,8 +18,9 @@ Body = TypeVar("Body")
 def correlation_ids(event: dict[str, Any]) -> str:
     """Of the requests, else runs, that a batch's messages come from. They are not sealed: what is no id is left out."""
     given = {
-        record.get("messageAttributes", {}).get(CORRELATION, {}).get("stringValue", "")
+        each
         for record in event["Records"]
+        for each in record.get("messageAttributes", {}).get(CORRELATION, {}).get("stringValue", "").split(",")
     }
     return ",".join(sorted(each for each in given if CORRELATION_ID.fullmatch(each)))
 

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from types import NoneType
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy
 from pg8000 import legacy
-from pg8000.converters import array_out, timestamptz_in
+from pg8000.converters import array_out, date_in, timestamptz_in
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
@@ -32,7 +32,7 @@ SELECT
   set_config('lock_timeout', '10s', true),
   set_config('constraint_exclusion', 'off', true)
 """)
-TIMESTAMPTZ = 1184
+DATE, TIMESTAMPTZ = 1082, 1184
 
 
 _read_placeholders = legacy.convert_paramstyle
@@ -81,6 +81,7 @@ def create_engine(
 
     @event.listens_for(engine, "connect")
     def convert_fast(connection: Any, _record: Any) -> None:
+        connection.register_in_adapter(DATE, _day)
         connection.register_in_adapter(TIMESTAMPTZ, _instant)
         connection.register_out_adapter(list, _array)
 
@@ -96,6 +97,14 @@ def create_engine(
 
     event.listen(engine, "handle_error", _withhold_rows)
     return engine
+
+
+def _day(said: str) -> date | str:
+    """As pg8000 reads it, without its strptime: 'infinity' stays a word."""
+    try:
+        return date.fromisoformat(said)
+    except ValueError:
+        return date_in(said)  # type: ignore[no-any-return]
 
 
 def _instant(said: str) -> datetime | str:

@@ -17,7 +17,7 @@ from local.clock import VirtualClock
 from local.doubles.faults import FaultQueue
 from local.doubles.received import ReceivedEmail
 from local.stack import RunningStack, running
-from nolapse.delivery.queue import NotificationQueue, QueuedNotification
+from nolapse.delivery.queue import NotificationQueue, QueuedNotification, open_message
 from nolapse.runtime.bootstrap import runtime
 from tests.integration.conftest import NOW, Register
 
@@ -117,7 +117,7 @@ class Delivery:
     def opened(self, messages: Sequence[Any]) -> list[QueuedNotification]:
         """What messages say, as a dispatcher reads them."""
         keys, now = runtime().key_ring, self.clock.now()
-        return [QueuedNotification.opened(message["Body"], keys, now) for message in messages]
+        return [each for message in messages for each in open_message(message["Body"], keys, now)]
 
     def statuses(self) -> Counter[str]:
         """Of the SECONDARY reminders."""

@@ -328,7 +328,8 @@ class TestRefused:
     def test_what_is_not_ours_or_says_something_else(
         self, delivery: Delivery, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        whole = {"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00"}
+        row = {"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00"}
+        whole = {"notifications": [row]}
         ours, forger = (
             runtime().key_ring,
             KeyRing({"local": "a forger's own key, of thirty-two bytes"}, "local"),
@@ -341,9 +342,11 @@ class TestRefused:
             forger.seal("queue", whole),
             ours.seal("link", whole),
             sealed[:-3] + ("abc" if sealed[-3:] != "abc" else "cba"),
-            ours.seal("queue", {"key": "5f" * 32}),
-            ours.seal("queue", whole | {"scheduled_at": "2026-10-26T12:00:00"}),
-            ours.seal("queue", whole | {"key": "5F" * 32}),
+            ours.seal("queue", {"notifications": []}),
+            ours.seal("queue", {"notifications": [{"key": "5f" * 32}]}),
+            ours.seal("queue", {"notifications": [row, row | {"scheduled_at": "2026-10-26T12:00:00"}]}),
+            ours.seal("queue", {"notifications": [row | {"key": "5F" * 32}]}),
+            ours.seal("queue", {"notifications": [row | {"name": "Ada"}]}),
             ours.seal("queue", whole | {"name": "Ada"}),
         ]
 
@@ -351,12 +354,11 @@ class TestRefused:
 
         assert answer == {"batchItemFailures": [{"itemIdentifier": body} for body in bodies]}
         metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-        assert [metric["messages_refused"] for metric in metrics if "messages_refused" in metric] == [[10.0]]
+        assert [metric["messages_refused"] for metric in metrics if "messages_refused" in metric] == [[12.0]]
 
     def test_a_row_that_is_not_there_is_nothing_to_send(self, delivery: Delivery) -> None:
-        body = runtime().key_ring.seal(
-            "queue", {"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00"}
-        )
+        row = {"key": "5f" * 32, "scheduled_at": "2026-10-26T12:00:00+00:00"}
+        body = runtime().key_ring.seal("queue", {"notifications": [row]})
 
         assert invoke(delivery, [{"MessageId": "m-1", "Body": body}]) == {"batchItemFailures": []}
 
