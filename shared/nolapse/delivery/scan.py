@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PORTION = 1000
 
 
-# A tenant's own endpoint that is down is that tenant's matter, not an operator's.
+# A tenant's own endpoint or sender that fails is that tenant's matter: it stops nobody else.
 CIRCUITS_OPEN = text(
     "SELECT count(*) FROM provider_circuit WHERE state <> 'CLOSED' AND strpos(provider, ':') = 0"
 )

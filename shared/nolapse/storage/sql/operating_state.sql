@@ -1,4 +1,4 @@
--- How the engine stands: circuits (not tenants' endpoints, which would name the tenant), the last runs of each function,
+-- How the engine stands: circuits (not tenants' own, which would name the tenant), the last runs of each function,
 -- connections by role, and the last complete reconciliation's drift. Walks scheduler_heartbeat_latest, once a function.
 SELECT
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
