@@ -41,6 +41,8 @@ check: install ## Lint, types, import contracts, template, build
 	$(BIN)/lint-imports
 	$(BIN)/sam validate --lint
 	$(BIN)/sam build
+	@# A layer is read-only where it runs: what is not compiled yet would be compiled at every cold start.
+	$(BIN)/python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build/DependenciesLayer .aws-sam/build/NolapseLayer
 
 bench: install ## Print the figures of a benchmark (NAME=planning, delivery, api)
 	@$(BIN)/python -m bench.$(NAME)

@@ -3,7 +3,8 @@
 The floor is a bare handler: Powertools' Logger and Metrics, pg8000 and a boto3 SQS client. Each handler is imported in
 fresh processes, in turn with the others, which see the layer's packages and shared/ and nothing else that is installed
 here: a package that boto3 uses where it finds it, or 200 whose metadata are looked through, would be counted. The API
-with its routes, which every first request needs; what is left to a first invocation docs/performance.md says.
+with the routes of licences, which a first request for some needs, dispatch with what an e-mail is made of; what is left
+to a first invocation docs/performance.md says.
 Processor time, which what else runs on the machine does not stretch. Ratios of medians of one run; `bare_ms` depends
 on the machine and is printed for orientation only.
 """
@@ -63,7 +64,7 @@ def install() -> None:
 
 
 def handler(name: str) -> str:
-    routes = "\nimport nolapse.runtime.http" if name == "api" else ""
+    routes = "\nimport nolapse.runtime.http, nolapse.api.licenses" if name == "api" else ""
     return f"sys.path.insert(0, {str(ROOT / 'functions' / name)!r})\nimport handler{routes}"
 
 

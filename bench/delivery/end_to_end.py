@@ -71,7 +71,8 @@ class Noop:
         return NotFound()
 
 
-OUTLETS = Outlets({"EMAIL": [Outlet(Noop(), ["desk@clinic.test"], PLENTY)]}, {"EMAIL": PLENTY})
+OUTLET = Outlet(Noop(), ["desk@clinic.test"], PLENTY)
+OUTLETS = Outlets({"EMAIL": {Noop.name: lambda: OUTLET}}, {"EMAIL": PLENTY})
 
 
 class ListQueue:

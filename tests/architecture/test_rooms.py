@@ -80,7 +80,7 @@ def test_no_module_does_work_at_import() -> None:
         ("nolapse.planning.reconcile", {"boto3", "sendgrid", "jinja2", "pydantic", "zipcodes"}),
         ("nolapse.delivery.scan", {"boto3", "sendgrid", "jinja2"}),
         ("nolapse.delivery.catch_up", {"boto3", "sendgrid", "jinja2"}),
-        ("nolapse.delivery.dispatch", {"boto3", "sendgrid", "jinja2", "holidays"}),
+        ("nolapse.delivery.dispatch", {"boto3", "sendgrid", "jinja2", "holidays", "nolapse.domain.calendar"}),
         (
             "nolapse.runtime.http",
             {
@@ -91,9 +91,14 @@ def test_no_module_does_work_at_import() -> None:
                 "icalendar",
                 "jinja2",
                 "sqlalchemy.dialects.postgresql",
+                "nolapse.api.licenses",
+                "nolapse.messages.schemas",
+                "nolapse.planning.policies",
             },
         ),
+        ("nolapse.api.licenses", {"nolapse.api.medications", "nolapse.planning.timeline", "dateutil.rrule"}),
         ("nolapse.runtime.runs", {"sendgrid", "zipcodes", "aws_lambda_powertools.event_handler"}),
+        ("nolapse.runtime.bootstrap", {"nolapse.delivery", "nolapse.domain.links"}),
     ],
 )
 def test_nobody_pays_for_what_another_needs(module: str, spared: set[str]) -> None:

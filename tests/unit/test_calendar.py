@@ -13,14 +13,13 @@ from nolapse.domain.calendar import (
     Person,
     Policy,
     Step,
-    Window,
     expected_notifications,
     idempotency_key,
     next_allowed,
-    to_utc,
     window_on,
     yearly_date,
 )
+from nolapse.domain.windows import Window, to_utc
 from nolapse.domain.zones import pinned_zone, zone_names
 from nolapse.storage.zones import zone_periods
 

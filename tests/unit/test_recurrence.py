@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nolapse.domain.calendar import to_utc
 from nolapse.domain.recurrence import Recurrence, UnusableRecurrence, least_gap
+from nolapse.domain.windows import to_utc
 
 ZONES = [
     "America/New_York",

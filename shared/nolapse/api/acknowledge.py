@@ -6,7 +6,7 @@ Mail scanners follow links, so a GET reads and nothing else, in a transaction th
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from sqlalchemy import Connection, Engine, Row
@@ -19,9 +19,11 @@ from nolapse.domain.answers import PATIENCE, Answer
 from nolapse.domain.links import ACKNOWLEDGE, CALENDAR, DeadLink, Links, NotificationLink
 from nolapse.domain.seals import BrokenSeal
 from nolapse.domain.zones import pinned_zone
-from nolapse.messages.schemas import EscalationVariables, ReminderVariables, mask
 from nolapse.storage.engine import tenant_transaction
 from nolapse.storage.statements import statement
+
+if TYPE_CHECKING:
+    from nolapse.messages.schemas import ReminderVariables
 
 
 def add_routes(
@@ -114,8 +116,10 @@ def _find(connection: Connection, link: NotificationLink) -> Row[Any]:
     return find_linked(connection, statement("find_answerable"), link, ACKNOWLEDGE)
 
 
-def _facts(row: Row[Any], now: datetime, **urls: str) -> ReminderVariables:
+def _facts(row: Row[Any], now: datetime, **urls: str) -> "ReminderVariables":
     """What the message said, as of today."""
+    from nolapse.messages.schemas import EscalationVariables, ReminderVariables, mask  # noqa: PLC0415  only its page pays
+
     today = now.astimezone(pinned_zone(row.zone)).date()
     facts = {
         **urls,

@@ -7,35 +7,14 @@ from datetime import datetime
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from sqlalchemy import Engine
 
-from nolapse.api import (
-    acknowledge,
-    audit,
-    calendar_feed,
-    clinicians,
-    health,
-    imports,
-    licenses,
-    medications,
-    metrics,
-    notifications,
-    policies,
-    policy_decisions,
-    privacy,
-    renewals,
-    reports,
-    senders,
-    sending,
-    suppressions,
-    tenants,
-    unsubscribe,
-    users,
-)
+from nolapse.api import acknowledge, calendar_feed, health, metrics, unsubscribe
 from nolapse.api.front import Front, Log, cors
 from nolapse.api.health import Depths, Watched
 from nolapse.api.identity import Verifier
 from nolapse.api.linked import Clock
 from nolapse.api.pace import Pace
 from nolapse.api.parameters import refuse_undeclared
+from nolapse.api.resources import Resources
 from nolapse.api.uploads import Uploads
 from nolapse.api.v1 import V1, Outside
 from nolapse.domain.links import DeadLink, Links
@@ -43,11 +22,6 @@ from nolapse.domain.seals import BrokenSeal, KeyRing
 from nolapse.domain.senders import Capacity
 from nolapse.planning.plan import Bounds
 from nolapse.storage.meter import Meter
-
-RESOURCES = (
-    clinicians, privacy, users, licenses, medications, notifications, sending, renewals, policies, policy_decisions,
-    imports, audit, reports, tenants, senders, suppressions, calendar_feed,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +59,8 @@ def create_app(
     health.add_routes(app, watched)
     metrics.add_routes(app, watched)
     acknowledge.add_routes(app, engine, links, clock, portal_url=portal_url, count=count)
-    calendar_feed.add_feed(app, engine, links, clock, portal_url=portal_url)
+    calendar_feed.add_routes(app, engine, links, clock, portal_url=portal_url)
     unsubscribe.add_routes(app, engine, links, clock, count=count)
     app.exception_handler([BrokenSeal, DeadLink])(acknowledge.refused_link)
     v1 = V1(app, engine, keys, rules.limits, Outside(portal_url, links, uploads, rules.capacity))
-    for resource in RESOURCES:
-        resource.add_routes(v1)
-    return Front(app, engine, clock, rules.verifier, rules.pace, v1.constraints, allowed, log, meter)
+    return Front(app, engine, clock, rules.verifier, rules.pace, Resources(v1), allowed, log, meter)

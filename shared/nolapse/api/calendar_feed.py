@@ -8,53 +8,19 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime, Field
 from sqlalchemy import Engine
 
-from nolapse.api import clinicians
 from nolapse.api.calendar_file import calendar_of
 from nolapse.api.linked import ACTOR
 from nolapse.api.pages import private
-from nolapse.api.schemas import Model
-from nolapse.api.v1 import V1
-from nolapse.domain.links import FEED, DeadLink, Links, PersonLink
+from nolapse.domain.links import FEED, DeadLink, Links
 from nolapse.storage.engine import tenant_transaction
 from nolapse.storage.statements import statement
 
 Token = Annotated[str, Query(max_length=1_000)]
 
 
-class Feed(Model):
-    url: str = Field(
-        description="for a calendar's subscription: whoever has it reads the dates, without a token"
-    )
-
-
-class Revoked(Model):
-    revoked_at: AwareDatetime = Field(description="links of before are dead")
-
-
-def add_routes(v1: V1) -> None:
-    @v1.route("GET", "/v1/clinicians/<clinician_id>/calendar")
-    def get_calendar(clinician_id: UUID) -> Feed:
-        """Get a link to a person's licences as a calendar."""
-        clinicians.read(v1, clinician_id)
-        v1.shows(clinician_id)
-        link = PersonLink(v1.principal.tenant_id, clinician_id, v1.now)
-        return Feed(url=v1.outside.links.feed(link))
-
-    @v1.route("POST", "/v1/clinicians/<clinician_id>/links/revoke")
-    def revoke_links(clinician_id: UUID) -> Revoked:
-        """Revoke every link that a person was given: to their calendar, and in messages."""
-        rows = v1.connection.execute(
-            statement("revoke_links_of"), {"clinician_id": clinician_id, "now": v1.now}
-        )
-        row = v1.only(rows, "clinician")
-        v1.audit("links.revoked", f"clinician:{clinician_id}")
-        return Revoked(revoked_at=row.links_revoked_at)
-
-
-def add_feed(
+def add_routes(
     app: APIGatewayHttpResolver,
     engine: Engine,
     links: Links,
@@ -62,8 +28,6 @@ def add_feed(
     *,
     portal_url: str,
 ) -> None:
-    """The calendar itself, which its link alone opens."""
-
     @app.get("/clinicians/<clinician_id>/calendar.ics")
     def feed(clinician_id: UUID, token: Token) -> Response[bytes]:
         link = links.open_person(FEED, token, clock())

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row
 
 from nolapse.messages import wording
-from nolapse.messages.schemas import mask
 
 if TYPE_CHECKING:
     from icalendar import Event
@@ -32,6 +31,8 @@ def calendar_of(rows: Iterable[Row[Any]], portal_url: str) -> bytes:
 
 def _event(row: Row[Any], portal_url: str) -> "Event":
     from icalendar import Alarm, Event  # noqa: PLC0415  the same
+
+    from nolapse.messages.schemas import mask  # noqa: PLC0415  the same
 
     named = wording.credential(row.license_type)
     whose = "" if row.is_holder else f"{row.holder_name}: "

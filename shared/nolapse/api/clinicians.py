@@ -12,6 +12,7 @@ from sqlalchemy import TIMESTAMP, Row, Text, Uuid, column, table
 
 from nolapse.api import schemas
 from nolapse.api.bulk import Bulk, BulkResult, upsert
+from nolapse.api.constraints import CALLED_SO
 from nolapse.api.errors import Conflict
 from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
@@ -21,7 +22,6 @@ from nolapse.planning.edits import READ_WHEN_SENT, Rescheduled, reschedule
 from nolapse.storage.statements import statement
 
 Role = Literal["CLINICIAN", "SUPERVISOR", "STAFF", "PATIENT", "CAREGIVER"]
-TAKEN = "another person is called so"
 Status = Literal["ACTIVE", "LEFT", "DECEASED"]
 PERSON = table(
     "clinicians",
@@ -104,12 +104,6 @@ class EditedClinician(Clinician, Edited):
 
 
 def add_routes(v1: V1) -> None:
-    v1.constraints.update(
-        clinicians_tenant_id_external_id_key=("external_id", TAKEN, True),
-        clinicians_tenant_id_supervisor_id_fkey=("supervisor_id", "is no clinician of yours", False),
-        clinicians_check=("supervisor_id", "is the person themselves", False),
-    )
-
     @v1.route("GET", "/v1/clinicians")
     def list_clinicians(asked: Annotated[Clinicians, Query()]) -> Listed[Clinician]:
         """List people."""
@@ -167,7 +161,7 @@ def create(v1: V1, body: ClinicianBody) -> Row[Any]:
     values = {**body.model_dump(), "tenant_id": v1.principal.tenant_id, "now": v1.now}
     row = v1.connection.execute(statement("create_clinician"), values).one_or_none()
     if row is None:
-        raise Conflict("external_id", TAKEN)
+        raise Conflict("external_id", CALLED_SO)
     return row
 
 

@@ -30,6 +30,9 @@ from nolapse.domain.errors import NolapseError
 class FieldError(BaseModel):
     """`field` is a path into the request (`steps.0.days`), with what to change in `message`."""
 
+    # Built for the first answer that refuses.
+    model_config = ConfigDict(defer_build=True)
+
     field: str
     message: str
 
@@ -37,7 +40,7 @@ class FieldError(BaseModel):
 class ErrorBody(BaseModel):
     """The body of every answer of 400 and above."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, defer_build=True)
 
     error: str = Field(description="the status in words")
     message: str = Field(description="what is wrong and what to do, for a person")

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from nolapse.api.constraints import CONSTRAINTS
 from nolapse.api.errors import (
     ApiError,
     BadRequest,
@@ -33,6 +34,7 @@ from nolapse.api.errors import (
 from nolapse.api.identity import Verifier
 from nolapse.api.pace import Pace
 from nolapse.api.permissions import NEVER, Asked, asked, authorize
+from nolapse.api.resources import Resources
 from nolapse.api.v1 import JSON
 from nolapse.delivery.depths import QueueUnreachable
 from nolapse.delivery.queue import CORRELATION_ID
@@ -80,14 +82,14 @@ def cors(origins: list[str]) -> CORSConfig | None:
 
 @dataclass
 class Front:
-    """`resolve` is what the handler calls. `constraints`: see V1."""
+    """`resolve` is what the handler calls."""
 
     app: APIGatewayHttpResolver
     engine: Engine
     clock: Callable[[], datetime]
     verifier: Verifier
     pace: Pace
-    constraints: Mapping[str, tuple[str, str, bool]]
+    resources: Resources
     allowed: CORSConfig | None
     log: Log
     meter: Meter
@@ -111,6 +113,7 @@ class Front:
             answer = self._refusal(error, headers.get("origin"))
             self.app.context.clear()
         else:
+            self.resources.make(what.pattern)
             answer = self.app.resolve(event, context)
         own = {name.lower() for name in answer["headers"]}
         added = {**SECURITY, **extra, CORRELATION: correlation_id}
@@ -197,8 +200,8 @@ class Front:
                 return error
             case RequestValidationError() | ValidationError():
                 return Unprocessable.said_by(error.errors())
-            case DBAPIError() if (name := said(error, "n")) in self.constraints:
-                field, message, stands_in_the_way = self.constraints[name]
+            case DBAPIError() if (name := said(error, "n")) in CONSTRAINTS:
+                field, message, stands_in_the_way = CONSTRAINTS[name]
                 return Conflict(field, message) if stands_in_the_way else Unprocessable.of(field, message)
             case DBAPIError():
                 return self._said_by_database(error)

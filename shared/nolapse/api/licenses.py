@@ -98,12 +98,6 @@ class EditedLicense(License, Edited):
 
 
 def add_routes(v1: V1) -> None:
-    v1.constraints.update(
-        licenses_tenant_id_license_number_license_type_state_key=(
-            "license_number", "there is another licence of this number, type and state", True),
-        licenses_tenant_id_clinician_id_fkey=("clinician_id", "is no clinician of yours", False),
-    )  # fmt: skip
-
     @v1.route("GET", "/v1/licenses")
     def list_licenses(asked: Annotated[Licenses, Query()]) -> Listed[License]:
         """List licences."""

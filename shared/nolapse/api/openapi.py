@@ -24,7 +24,7 @@ or `nolapse/write`, and shows the records of the token's tenant alone. Edits res
 
 
 def document() -> str:
-    app = create_app(
+    front = create_app(
         sqlalchemy.create_engine("postgresql+pg8000://"),
         Links(base="https://nolapse.example", keys=_nothing_runs, lasting=timedelta(0)),
         _nothing_runs,
@@ -38,9 +38,10 @@ def document() -> str:
         log=_nothing_runs,
         meter=Meter(),
         depths=_nothing_runs,
-    ).app
+    )
+    front.resources.make_all()
     scheme = HTTPBearer(bearerFormat="JWT", description=f"Scopes: {READ}, {WRITE}")
-    schema = app.get_openapi_schema(
+    schema = front.app.get_openapi_schema(
         title="Nolapse", version=VERSION, description=ABOUT, security_schemes={"oidc": scheme}
     )
     described = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))

@@ -110,11 +110,16 @@ NEVER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`route` is None where no route answers; `methods` are those that the path would answer to."""
+    """`pattern` is that of the routes that the path is of, `methods` are those that it would answer to."""
 
     method: str
-    route: str | None
+    pattern: str | None
     methods: frozenset[str]
+
+    @property
+    def route(self) -> str | None:
+        """None where no route answers."""
+        return self.pattern if self.method in self.methods else None
 
     @property
     def is_guarded(self) -> bool:
@@ -122,11 +127,10 @@ class Asked:
 
 
 def asked(method: str, path: str) -> Asked:
-    matching = {known: route for known, route in ROUTES if _pattern(route).fullmatch(path)}
+    patterns = {route for _, route in ROUTES if _pattern(route).fullmatch(path)}
     # /v1/licenses/bulk is that, and no licence of the id `bulk`.
-    named = {known: route for known, route in matching.items() if route == path}
-    matching = named or matching
-    return Asked(method, matching.get(method), frozenset(matching))
+    pattern = path if path in patterns else next(iter(patterns), None)
+    return Asked(method, pattern, frozenset(known for known, route in ROUTES if route == pattern))
 
 
 def authorize(principal: Principal, what: Asked) -> None:

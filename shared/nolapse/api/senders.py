@@ -94,7 +94,6 @@ class Sender(Model):
 
 
 def add_routes(v1: V1) -> None:
-    v1.constraints["senders_in_use"] = ("address", "the tenant sends by it already", True)
 
     @v1.route("GET", "/v1/tenants/<tenant_id>/senders")
     def list_senders(tenant_id: UUID, asked: Annotated[Senders, Query()]) -> Listed[Sender]:

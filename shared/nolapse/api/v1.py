@@ -75,8 +75,6 @@ class V1:
         self._keys = keys
         self._limits = limits
         self.outside = outside
-        # Constraint -> (field, what to say, whether another record stands in the way).
-        self.constraints: dict[str, tuple[str, str, bool]] = {}
 
     # ---- the request under way
     @property

@@ -19,11 +19,12 @@ from sqlalchemy import Engine
 from nolapse.delivery.attempts import record
 from nolapse.delivery.outlets import Outlets
 from nolapse.delivery.receipts import apply_waiting
-from nolapse.domain.calendar import Window, next_allowed
+from nolapse.domain.calendar import next_allowed
 from nolapse.domain.messages import Sought
 from nolapse.domain.outcomes import Unknown
 from nolapse.domain.routing import Verdict, judge_probe
 from nolapse.domain.states import Status
+from nolapse.domain.windows import Window
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 
@@ -86,6 +87,8 @@ def _settle_unknown(engine: Engine, outlets: Outlets, now: datetime) -> Counter[
 
 
 def _probe(outlets: Outlets, attempts: Sequence[Any], now: datetime) -> list[tuple[UUID, datetime, Verdict]]:
+    providers = {name: outlets.provider(name) for name in {attempt.provider for attempt in attempts}}
+
     def ask(attempt: Any) -> tuple[UUID, datetime, Verdict]:
         sought = Sought(
             key=attempt.idempotency_key.hex(),
@@ -96,7 +99,7 @@ def _probe(outlets: Outlets, attempts: Sequence[Any], now: datetime) -> list[tup
             body_sha256=attempt.body_sha256 and bytes(attempt.body_sha256),
             handle=attempt.handle,
         )
-        provider = outlets.provider(attempt.provider)
+        provider = providers[attempt.provider]
         verdict = judge_probe(
             provider.probe(sought) if provider else Unknown(f"{attempt.provider}:not-configured"),
             position=attempt.channel_position,

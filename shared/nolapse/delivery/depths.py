@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from nolapse.domain.errors import NolapseError
 
@@ -24,6 +24,8 @@ class QueueUnreachable(NolapseError):
 
 
 class Depth(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
     queue: str
     visible: int
     in_flight: int

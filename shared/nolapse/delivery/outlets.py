@@ -1,6 +1,6 @@
 """By what messages leave: the providers of each channel in the order of preference, and in whose name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,22 +18,23 @@ class Outlet:
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
-    """By channel. `per_minute` is what a channel may carry, whatever its senders could."""
+    """By channel and by provider's name, the preferred first; an outlet is made, with its vendor's SDK, for the first
+    message that leaves by it, and is the same from then on.
 
-    by_channel: Mapping[str, Sequence[Outlet]]
+    `per_minute` is what a channel may carry, whatever its senders could.
+    """
+
+    by_channel: Mapping[str, Mapping[str, Callable[[], Outlet]]]
     per_minute: Mapping[str, int]
 
     def find(self, channel: str, provider: str) -> Outlet:
-        return next(each for each in self.by_channel[channel] if each.provider.name == provider)
+        return self.by_channel[channel][provider]()
 
     def provider(self, name: str) -> Provider[Any] | None:
         """Of whatever channel; None where it is not configured any more."""
-        every = (outlet.provider for outlets in self.by_channel.values() for outlet in outlets)
-        return next((provider for provider in every if provider.name == name), None)
+        makers = (outlets[name] for outlets in self.by_channel.values() if name in outlets)
+        return next((make().provider for make in makers), None)
 
     def plan(self, channels: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
         """Each channel with its providers; one that is not configured has none."""
-        return [
-            (channel, [outlet.provider.name for outlet in self.by_channel.get(channel, ())])
-            for channel in channels
-        ]
+        return [(channel, list(self.by_channel.get(channel, ()))) for channel in channels]

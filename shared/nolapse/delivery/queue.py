@@ -26,7 +26,8 @@ CARRIED = 10
 class QueuedNotification(BaseModel):
     """Which row to send. `scheduled_at` names its partition."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built for the first message: most minutes have none to send.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     key: str = Field(pattern="^[0-9a-f]{64}$")
     scheduled_at: AwareDatetime

@@ -7,9 +7,10 @@ watchdog compare the two.
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
+from nolapse.domain.windows import Window, to_utc
 from nolapse.domain.zones import pinned_zone
 
 SATURDAY = 5
@@ -50,17 +51,6 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """The instants [start, end), in UTC, in which a message may leave."""
-
-    start: datetime
-    end: datetime
-
-    def __contains__(self, instant: datetime) -> bool:
-        return self.start <= instant < self.end
-
-
-@dataclass(frozen=True, slots=True)
 class Person:
     """Who is told, in which zone."""
 
@@ -90,11 +80,6 @@ class Expected:
     occurrence: str
     occasion_date: date
     window: Window
-
-
-def to_utc(local: datetime, zone: str) -> datetime:
-    """The instant of a naive local time: in a gap by the offset before it, in an overlap the first."""
-    return local.replace(tzinfo=pinned_zone(zone), fold=0).astimezone(UTC)
 
 
 def window_on(day: date, policy: Policy, zone: str) -> Window:

@@ -10,8 +10,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from nolapse.domain.calendar import Expected, Person, Policy, Window, idempotency_key
+from nolapse.domain.calendar import Expected, Person, Policy, idempotency_key
 from nolapse.domain.recurrence import Recurrence
+from nolapse.domain.windows import Window
 from nolapse.domain.zones import pinned_zone
 
 MINUTE = timedelta(minutes=1)

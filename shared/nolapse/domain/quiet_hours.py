@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
 
-from nolapse.domain.calendar import Window, to_utc
+from nolapse.domain.windows import Window, to_utc
 from nolapse.domain.zones import pinned_zone
 
 # Two runs of holidays and the Sundays around them.

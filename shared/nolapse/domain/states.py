@@ -1,7 +1,7 @@
 """The states of a notification and its legal transitions, as data.
 
 The same stands in docs/state-machine.md and in the database's notification_transition (migrations 0004,
-0011, 0013, 0015 and 0016), whose trigger refuses everything else; a test holds the three together.
+0011, 0013, 0015, 0016 and 0027), whose trigger refuses everything else; a test holds the three together.
 """
 
 from enum import StrEnum
@@ -49,7 +49,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.DELIVERED: frozenset({Status.BOUNCED, Status.HELD}),
     # Waiting again: nobody was told, and there is another channel.
     Status.BOUNCED: frozenset({Status.PENDING, Status.LATE_PENDING, Status.HELD}),
-    # A human sends it again.
-    Status.DEFERRED: frozenset({Status.PENDING, Status.LATE_PENDING, Status.SENT}),
+    # A human sends it again, or nobody ever will: its person is erased.
+    Status.DEFERRED: frozenset({Status.PENDING, Status.LATE_PENDING, Status.SENT, Status.CANCELLED}),
     Status.SUPPRESSED: frozenset({Status.PENDING, Status.LATE_PENDING}),
 }

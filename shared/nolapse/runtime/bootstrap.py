@@ -10,8 +10,6 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from botocore.config import Config
 from sqlalchemy import Engine
 
-from nolapse.delivery.queue import NotificationQueue
-from nolapse.domain.links import Links
 from nolapse.domain.seals import KeyRing
 from nolapse.runtime.clock import Clock, DatabaseClock
 from nolapse.runtime.observability import logger, publish
@@ -33,7 +31,9 @@ if TYPE_CHECKING:
     from nolapse.delivery.dispatch import DispatchRules
     from nolapse.delivery.flags import Flags
     from nolapse.delivery.outlets import Outlets
+    from nolapse.delivery.queue import NotificationQueue
     from nolapse.delivery.webhook_secrets import WebhookSecrets
+    from nolapse.domain.links import Links
     from nolapse.domain.messages import Notice
     from nolapse.providers.protocol import Provider
     from nolapse.runtime.webhooks import Webhooks
@@ -100,7 +100,9 @@ class Runtime:
         return make_api(self)
 
     @cached_property
-    def email_queue(self) -> NotificationQueue:
+    def email_queue(self) -> "NotificationQueue":
+        from nolapse.delivery.queue import NotificationQueue  # noqa: PLC0415  only who asks the queue pays
+
         return NotificationQueue(boto3.client("sqs"), str(self.settings.email_queue_url), self.key_ring)
 
     @cached_property
@@ -125,7 +127,9 @@ class Runtime:
         return KeyRing(secret["keys"], secret["current"])
 
     @cached_property
-    def links(self) -> Links:
+    def links(self) -> "Links":
+        from nolapse.domain.links import Links  # noqa: PLC0415  only who writes or opens links pays
+
         return Links(
             base=str(self.settings.public_url).rstrip("/"),
             keys=lambda: self.key_ring,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -17,19 +18,21 @@ if TYPE_CHECKING:
     from nolapse.providers.twilio_messages import TwilioAccount
 
 Secret = Callable[[str], Mapping[str, Any]]
+Make = Callable[[], Outlet]
 
 
 def make_outlets(settings: Settings, secret: Secret, clock: Callable[[], datetime]) -> Outlets:
+    """Every secret is read at once: that a reserve is not configured must not show on the day that it is needed."""
     makers = {"graph": _graph, "sendgrid": _sendgrid, "mailgun": _mailgun}
     by_channel = {
-        "EMAIL": [makers[name](settings, secret) for name in settings.email_order],
-        "WEBHOOK": [_webhook(settings, secret, clock)],
+        "EMAIL": {name: makers[name](settings, secret) for name in settings.email_order},
+        "WEBHOOK": {"tenant-webhook": _webhook(settings, secret, clock)},
     }
     if settings.twilio_secret_id:
-        by_channel["SMS"] = [_sms(settings, secret)]
+        by_channel["SMS"] = {"twilio-sms": _sms(settings, secret)}
     whatsapp = read_whatsapp(settings, secret)
     if whatsapp:
-        by_channel["WHATSAPP"] = [_whatsapp(settings, secret, whatsapp)]
+        by_channel["WHATSAPP"] = {"twilio-whatsapp": _whatsapp(settings, secret, whatsapp)}
     return Outlets(
         by_channel,
         {
@@ -63,66 +66,91 @@ def read_whatsapp(settings: Settings, secret: Secret) -> "WhatsApp | None":
     return WhatsApp.model_validate(held)
 
 
-def _graph(settings: Settings, secret: Secret) -> Outlet:
-    from nolapse.providers.graph import Graph, GraphApplication  # noqa: PLC0415  msal, where it is used
-
+def _graph(settings: Settings, secret: Secret) -> Make:
     held = secret(settings.graph_secret_id)
-    application = GraphApplication(
-        held["authority"], held["client_id"], held["secret"], _base(settings.graph_url)
-    )
-    return Outlet(
-        Graph(application, settings.provider_timeout_seconds), held["mailboxes"], MAILBOX_PER_MINUTE
-    )
+    authority, client_id, client_secret = held["authority"], held["client_id"], held["secret"]
+    mailboxes = held["mailboxes"]
+
+    @cache
+    def make() -> Outlet:
+        from nolapse.providers.graph import Graph, GraphApplication  # noqa: PLC0415  msal, where it is used
+
+        application = GraphApplication(authority, client_id, client_secret, _base(settings.graph_url))
+        return Outlet(Graph(application, settings.provider_timeout_seconds), mailboxes, MAILBOX_PER_MINUTE)
+
+    return make
 
 
-def _sendgrid(settings: Settings, secret: Secret) -> Outlet:
-    from nolapse.providers.sendgrid import SendGrid  # noqa: PLC0415  its SDK, where it is used
-
+def _sendgrid(settings: Settings, secret: Secret) -> Make:
     api_key = secret(settings.sendgrid_secret_id)["api_key"]
-    provider = SendGrid(api_key, _base(settings.sendgrid_url), settings.provider_timeout_seconds)
-    return Outlet(provider, [settings.sender_email], settings.email_per_minute)
+
+    @cache
+    def make() -> Outlet:
+        from nolapse.providers.sendgrid import SendGrid  # noqa: PLC0415  its SDK, where it is used
+
+        provider = SendGrid(api_key, _base(settings.sendgrid_url), settings.provider_timeout_seconds)
+        return Outlet(provider, [settings.sender_email], settings.email_per_minute)
+
+    return make
 
 
-def _mailgun(settings: Settings, secret: Secret) -> Outlet:
-    from nolapse.providers.mailgun import Mailgun  # noqa: PLC0415  as the others
-
+def _mailgun(settings: Settings, secret: Secret) -> Make:
     held = secret(settings.mailgun_secret_id)
-    provider = Mailgun(
-        held["api_key"], held["domain"], _base(settings.mailgun_url), settings.provider_timeout_seconds
-    )
-    return Outlet(provider, [settings.sender_email], settings.email_per_minute)
+    api_key, domain = held["api_key"], held["domain"]
+
+    @cache
+    def make() -> Outlet:
+        from nolapse.providers.mailgun import Mailgun  # noqa: PLC0415  as the others
+
+        provider = Mailgun(api_key, domain, _base(settings.mailgun_url), settings.provider_timeout_seconds)
+        return Outlet(provider, [settings.sender_email], settings.email_per_minute)
+
+    return make
 
 
-def _sms(settings: Settings, secret: Secret) -> Outlet:
-    from nolapse.providers.twilio_messages import TwilioSms  # noqa: PLC0415  its SDK, where it is used
+def _sms(settings: Settings, secret: Secret) -> Make:
+    account, senders = _twilio(settings, secret), secret(settings.twilio_secret_id)["senders"]
 
-    senders = secret(settings.twilio_secret_id)["senders"]
-    return Outlet(TwilioSms(_twilio(settings, secret)), senders, settings.sms_per_minute)
+    @cache
+    def make() -> Outlet:
+        from nolapse.providers.twilio_messages import TwilioSms  # noqa: PLC0415  its SDK, where it is used
 
+        return Outlet(TwilioSms(account()), senders, settings.sms_per_minute)
 
-def _whatsapp(settings: Settings, secret: Secret, whatsapp: "WhatsApp") -> Outlet:
-    from nolapse.providers.twilio_messages import TwilioWhatsApp  # noqa: PLC0415  as the others
-
-    provider = TwilioWhatsApp(_twilio(settings, secret))
-    return Outlet(provider, whatsapp.senders, settings.whatsapp_per_minute)
+    return make
 
 
-def _twilio(settings: Settings, secret: Secret) -> "TwilioAccount":
-    from nolapse.providers.twilio_messages import TwilioAccount  # noqa: PLC0415  as the others
+def _whatsapp(settings: Settings, secret: Secret, whatsapp: "WhatsApp") -> Make:
+    account = _twilio(settings, secret)
 
+    @cache
+    def make() -> Outlet:
+        from nolapse.providers.twilio_messages import TwilioWhatsApp  # noqa: PLC0415  as the others
+
+        return Outlet(TwilioWhatsApp(account()), whatsapp.senders, settings.whatsapp_per_minute)
+
+    return make
+
+
+def _twilio(settings: Settings, secret: Secret) -> "Callable[[], TwilioAccount]":
     held = secret(settings.twilio_secret_id)
-    return TwilioAccount(
-        held["account_sid"],
-        held["auth_token"],
-        _base(settings.twilio_url),
-        settings.provider_timeout_seconds,
-        status_callback=f"{_base(settings.public_url)}/webhooks/twilio",
-    )
+    account_sid, auth_token = held["account_sid"], held["auth_token"]
+
+    def make() -> "TwilioAccount":
+        from nolapse.providers.twilio_messages import TwilioAccount  # noqa: PLC0415  as the others
+
+        return TwilioAccount(
+            account_sid,
+            auth_token,
+            _base(settings.twilio_url),
+            settings.provider_timeout_seconds,
+            status_callback=f"{_base(settings.public_url)}/webhooks/twilio",
+        )
+
+    return make
 
 
-def _webhook(settings: Settings, secret: Secret, clock: Callable[[], datetime]) -> Outlet:
-    from nolapse.providers.tenant_webhook import TenantWebhook  # noqa: PLC0415  as the others
-
+def _webhook(settings: Settings, secret: Secret, clock: Callable[[], datetime]) -> Make:
     def secrets(tenant: str) -> Sequence[str]:
         try:
             keys: Sequence[str] = secret(settings.webhook_secrets_prefix + tenant)["keys"]
@@ -130,13 +158,19 @@ def _webhook(settings: Settings, secret: Secret, clock: Callable[[], datetime]) 
             return ()
         return keys
 
-    provider = TenantWebhook(
-        secrets,
-        settings.provider_timeout_seconds,
-        clock,
-        only_public=settings.webhook_targets == "public",
-    )
-    return Outlet(provider, [settings.sender_name], settings.webhook_per_minute)
+    @cache
+    def make() -> Outlet:
+        from nolapse.providers.tenant_webhook import TenantWebhook  # noqa: PLC0415  as the others
+
+        provider = TenantWebhook(
+            secrets,
+            settings.provider_timeout_seconds,
+            clock,
+            only_public=settings.webhook_targets == "public",
+        )
+        return Outlet(provider, [settings.sender_name], settings.webhook_per_minute)
+
+    return make
 
 
 def _base(url: object) -> str:

@@ -2,4 +2,4 @@
 what the code before them does without.
 """
 
-HEAD = "0026"
+HEAD = "0027"

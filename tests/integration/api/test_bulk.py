@@ -1,11 +1,18 @@
 """Many records in one request: all or none, and one answer for each."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
+from nolapse.planning.importing.survey import survey
+from nolapse.runtime.imports import import_register
 from tests.integration.api.conftest import Answer, Api
+from tests.integration.conftest import NOW
 
 PEOPLE = [{"external_id": name, "full_name": name.title()} for name in ("ada", "bob", "cat")]
 
@@ -106,3 +113,54 @@ def test_a_holder_of_another_tenant(api: Api, staff: str) -> None:
 
     assert (answer.status, answer.body["fields"][0]["field"]) == (422, "clinician_id")
     assert api.register.rows("SELECT license_id FROM licenses") == []
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        "INSERT INTO clinicians (tenant_id, external_id, full_name) VALUES (:tenant, 'person 5', 'Ada')",
+        "SELECT FROM clinicians WHERE tenant_id = :tenant AND external_id = 'person 5' FOR UPDATE",
+    ],
+    ids=["new", "known"],
+)
+def test_an_import_meanwhile_and_neither_is_in_the_other_s_way(
+    api: Api, tenant: UUID, staff: str, tmp_path: Path, hold: str
+) -> None:
+    """The same people in two orders, both stopped halfway: whoever comes second waits for the first."""
+    engine, register = api.register.database.engine, tmp_path / "register.csv"
+
+    def imports(name: str) -> None:
+        rows = (f"RN-{number},RN,NY,2027-01-31,person {number},{name} {number}\n" for number in range(10))
+        register.write_text("license_number,license_type,state,expires,person_id,full_name\n" + "".join(rows))
+        import_register(
+            engine, survey(register), tenant="clinic", rejects=tmp_path / "rejects.csv",
+            actor="import", now=NOW, horizon_months=1, lookback_days=1,
+        )  # fmt: skip
+
+    is_known = hold.startswith("SELECT")
+    if is_known:
+        imports("Ada")
+    items = [
+        {"external_id": f"person {number}", "full_name": f"Grace {number}"} for number in reversed(range(10))
+    ]
+    with ThreadPoolExecutor() as pool:
+        with api.register.database.owner.begin() as holder:
+            holder.execute(text(hold), {"tenant": tenant})
+            bulk = pool.submit(people, api, staff, items)
+            wait_for(api, 1)
+            importing = pool.submit(imports, "Joan")
+            wait_for(api, 2)
+            holder.rollback()
+        assert outcomes(bulk.result()) == ["changed" if is_known else "created"] * 10
+        importing.result()
+    assert api.register.rows("SELECT DISTINCT split_part(full_name, ' ', 1) FROM clinicians") == [("Joan",)]
+
+
+def wait_for(api: Api, waiting: int) -> None:
+    """Until so many are kept waiting by a lock."""
+    found = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with api.register.database.owner.connect().execution_options(isolation_level="AUTOCOMMIT") as owner:
+        while owner.scalar(found) != waiting:
+            time.sleep(0.01)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from local.postgres import Postgres
 from nolapse.api.identity import Role
 from nolapse.api.permissions import ANYBODY, ROUTES
 from tests.conftest import Database, cloned
-from tests.integration.api.conftest import Api, Kept
+from tests.integration.api.conftest import Api, Kept, serving
 
 OF_A_PERSON = {"/v1/licenses", "/v1/medications"}
 GUARDED = [
@@ -58,13 +59,24 @@ CHANGES: dict[str, Any] = {
 }
 
 
-def registered(api: Api) -> set[tuple[str, str]]:
-    app = api.front.app
+def registered(app: Any) -> set[tuple[str, str]]:
     return {(route.method, route.path) for route in app._static_routes + app._dynamic_routes}
 
 
 def test_every_route_stands_in_the_matrix_and_every_row_has_its_route(api: Api) -> None:
-    assert registered(api) == ROUTES.keys()
+    api.front.resources.make_all()
+    assert registered(api.front.app) == ROUTES.keys()
+
+
+def test_a_route_is_made_with_its_file_when_it_is_asked_for(api: Api, tmp_path: Path) -> None:
+    of_resources = ROUTES.keys() - registered(api.front.app)
+    assert {route.split("/")[1] for _, route in of_resources} == {"v1"}
+    for method, route in of_resources:
+        with serving(api.register, tmp_path) as anew:
+            anew.front.resources.make(route)
+            made = registered(anew.front.app)
+        assert (method, route) in made
+        assert made != ROUTES.keys()
 
 
 def request(method: str, route: str, ids: Mapping[str, Any]) -> tuple[str, Any]:

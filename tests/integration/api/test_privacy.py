@@ -283,13 +283,17 @@ def test_what_is_under_way_must_be_over_first(
 
 @pytest.mark.parametrize(
     ("way", "ends"),
-    [(("QUEUED",), "SUPPRESSED"), (("QUEUED", "SENDING", "UNKNOWN", "HELD"), "CANCELLED")],
+    [
+        (("QUEUED",), "SUPPRESSED"),
+        (("QUEUED", "SENDING", "UNKNOWN", "HELD"), "CANCELLED"),
+        (("QUEUED", "DEFERRED"), "CANCELLED"),
+    ],
 )
 def test_what_has_not_left_yet_does_not(
     api: Api, admin: str, canary: UUID, way: tuple[str, ...], ends: str
 ) -> None:
     move(api.register, *way)
     assert erase(api, admin, canary).status == 200
-    assert api.register.rows("SELECT status FROM notification_schedule WHERE event = 'SECONDARY'") == [
-        (ends,)
-    ]
+    assert api.register.rows(
+        "SELECT status, reason FROM notification_schedule WHERE event = 'SECONDARY'"
+    ) == [(ends, "person erased")]

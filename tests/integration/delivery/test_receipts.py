@@ -418,6 +418,38 @@ class TestStop:
 
         assert vendors.suppressions() == [("SMS", "STOP", False)]
 
+    def test_a_recorded_call_is_remembered_longer_than_other_receipts(self, vendors: Vendors) -> None:
+        """Twilio signs no time: what is told again years later can be told from a new word by its id alone."""
+        vendors.due(channels=("SMS",))
+        vendors.answer("STOP", sid="a")
+        vendors.delivery.clock.move_to(OPENS + MINUTE)
+        vendors.answer("START", sid="b")
+
+        vendors.delivery.catch_up(OPENS + 2 * MEMORY)
+        assert vendors.answer("STOP", sid="a") == 200
+        assert vendors.suppressions() == [("SMS", "STOP", False)]
+
+        vendors.answer("STOP", sid="c")
+        vendors.delivery.catch_up(OPENS + 4 * MEMORY)
+        assert vendors.answer("START", sid="b") == 200
+        assert vendors.suppressions() == [("SMS", "STOP", True)]
+
+    def test_so_is_a_refusal_for_its_sake(self, vendors: Vendors) -> None:
+        vendors.due(channels=("SMS",))
+        vendors.delivery.send(OPENS)
+        refused = vendors.delivery.running.receipts.webhooks.twilio.status(
+            vendors.texts[0], "undelivered", 21610
+        )
+        vendors.delivery.running.receipts.tell(refused)
+        assert vendors.suppressions() == [("SMS", "STOP", True)]
+        vendors.delivery.clock.move_to(OPENS + MINUTE)
+        vendors.answer("START")
+
+        vendors.delivery.catch_up(OPENS + 2 * MEMORY)
+        vendors.delivery.running.receipts.tell(refused)
+
+        assert vendors.suppressions() == [("SMS", "STOP", False)]
+
     def test_on_whatsapp_it_is_of_the_number_that_agreed_to_it(self, vendors: Vendors) -> None:
         vendors.due()
         vendors.delivery.register.execute(

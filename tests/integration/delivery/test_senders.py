@@ -170,7 +170,9 @@ def test_a_mailbox_is_asked_what_it_sent_after_it_retired(vendors: Delivery, los
     sender = vendors.register.sender(vendors.due(), SENDERS[1], "graph")
     vendors.scan(OPENS)
     made = runtime()
-    outlets = replace(made.outlets, by_channel={"EMAIL": [made.outlets.find("EMAIL", "graph")]})
+    outlets = replace(
+        made.outlets, by_channel={"EMAIL": {"graph": made.outlets.by_channel["EMAIL"]["graph"]}}
+    )
     lost.inject(faults.reset_after_accept)
     batch = vendors.opened(vendors.receive())
     dispatch(made.engine, outlets, made.sender, made.dispatch_rules, batch=batch, now=OPENS)
@@ -188,7 +190,9 @@ def test_a_mailbox_is_asked_what_it_sent_after_it_retired(vendors: Delivery, los
 def test_a_mailbox_that_the_vendor_does_not_know_stops_its_own_tenant_alone(vendors: Delivery) -> None:
     vendors.register.sender(vendors.due(6, "wrong"), "nobody@wrong.test", "graph")
     made = runtime()
-    outlets = replace(made.outlets, by_channel={"EMAIL": [made.outlets.find("EMAIL", "graph")]})
+    outlets = replace(
+        made.outlets, by_channel={"EMAIL": {"graph": made.outlets.by_channel["EMAIL"]["graph"]}}
+    )
 
     def dispatched() -> Counter[str]:
         vendors.scan()

@@ -152,6 +152,7 @@ def _merge(connection: Connection, rejected: RejectsFile, now: datetime) -> Merg
     connection.execute(statement("import_fold"))
     connection.execute(text("ANALYZE import_licenses"))
     folded = copy_folded_out(connection, rejected.text)
+    connection.execute(statement("import_lock"))
     connection.execute(statement("import_keep_holders"))
     people = connection.execute(statement("import_merge_people"), {"now": now}).all()
     licenses = connection.execute(statement("import_merge_licenses"), {"now": now}).all()
