@@ -241,6 +241,10 @@ def _was_called_for(key: str, at: datetime, last: Past, tolerance: timedelta) ->
     return at <= last.at + tolerance or key in last.in_flight
 
 
+def _time_of(story: Story) -> datetime:
+    return story.message.received_at
+
+
 def _excuse(  # noqa: PLR0911  one line for each excuse
     key: str,
     *,
@@ -255,7 +259,7 @@ def _excuse(  # noqa: PLR0911  one line for each excuse
     if row is None:
         return None
     outcomes = Counter(attempt.outcome for attempt in attempts[key])
-    returned = [story for story in said.get(key, ()) if story.came_back]
+    returned = sorted((story for story in said.get(key, ()) if story.came_back), key=_time_of)
     match row.status, row.reason.split(":")[0] if row.reason else None:
         case "DEFERRED", "retries spent" if outcomes["RETRY_SAFE"] > len(RETRY_DELAYS):
             return "deferred: retries spent"
@@ -267,7 +271,8 @@ def _excuse(  # noqa: PLR0911  one line for each excuse
             row.on_the_last or row.perishable or row.window_end + rules.lookback <= until
         ):
             return "came back: no other channel"
-        case "SENT" | "DELIVERED", _ if returned and not any(map(Story.says_so, returned)):
+        # By the last of its ways: of those before it was said that they came back, or nothing would have gone on.
+        case "SENT" | "DELIVERED", _ if returned and not returned[-1].says_so():
             return "came back: and nobody said so"
         case "HELD", reason if reason and "in vain" in reason and outcomes["UNKNOWN"]:
             return "held: nobody can tell, and their clinic asks a human"

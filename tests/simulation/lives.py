@@ -1,4 +1,5 @@
-"""What one invocation lives through: it may die, or lose its database, before any statement, commit or request.
+"""What one invocation lives through: it may die, lose its database or see it crash, before any statement, commit or
+request.
 
 Between two such points an invocation changes nothing that anybody sees, so "before each" is also "after each".
 """
@@ -29,6 +30,7 @@ class Life:
 
     dies_at: int | None = None
     database_lost_at: int | None = None
+    database_crashes_at: int | None = None
     unanswered_at: int | None = None
     dies_sending: bool = False
     skew: timedelta = timedelta()
@@ -64,16 +66,16 @@ def living(life: Life) -> Iterator[Life]:
         _own.life = former
 
 
-def watch_statements(engine: Engine, lose_connections: Callable[[], None]) -> None:
+def watch_statements(engine: Engine, lose_connections: Callable[[], None], crash: Callable[[], None]) -> None:
     """Every statement and commit of the product's engine is a step; so is what follows a lost connection."""
 
     @event.listens_for(engine, "before_cursor_execute")
     def before_statement(*_: Any) -> None:
-        _step(lose_connections)
+        _step(lose_connections, crash)
 
     @event.listens_for(engine, "commit")
     def before_commit(connection: Connection) -> None:
-        _step(lose_connections)
+        _step(lose_connections, crash)
         life = current()
         if life and life.unanswered_at is not None and life.steps > life.unanswered_at:
             life.unanswered_at = None
@@ -82,7 +84,7 @@ def watch_statements(engine: Engine, lose_connections: Callable[[], None]) -> No
             lose_connections()
 
 
-def _step(lose_connections: Callable[[], None]) -> None:
+def _step(lose_connections: Callable[[], None], crash: Callable[[], None]) -> None:
     life = current()
     if life is None:
         return
@@ -90,6 +92,9 @@ def _step(lose_connections: Callable[[], None]) -> None:
     if life.steps - 1 == life.database_lost_at:
         life.suffered.add(Kind.DATABASE_LOST)
         lose_connections()
+    if life.steps - 1 == life.database_crashes_at:
+        life.suffered.add(Kind.DATABASE_CRASHED)
+        crash()
 
 
 @contextmanager

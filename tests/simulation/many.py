@@ -1,14 +1,15 @@
-"""Many seeds at once: a process per core, each with a stack and a database of its own."""
+"""Many seeds at once: a process per core, each with a server of its own, which may crash, and a stack a chunk."""
 
 import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from pathlib import Path
 
-from local.databases import TEMPLATE
-from local.postgres import Postgres
+from local.databases import TEMPLATE, ensure_template
+from local.postgres import Postgres, start_postgres
 from tests.simulation.run import simulate
 from tests.simulation.tally import Tally, replay
 from tests.simulation.world import world
@@ -17,19 +18,27 @@ from tests.simulation.world import world
 CHUNK = 100
 
 
-def live_all(postgres: Postgres, folder: Path, seeds: range) -> Iterator[tuple[Tally, Sequence[str]]]:
+def live_all(folder: Path, seeds: range) -> Iterator[tuple[Tally, Sequence[str]]]:
     """Of some seeds at a time what they came to, and what is wrong with them, with the command that replays it."""
     cores = os.cpu_count() or 1
     size = max(1, min(CHUNK, -(-len(seeds) // cores)))
     chunks = [seeds[start : start + size] for start in range(0, len(seeds), size)]
     with ProcessPoolExecutor(min(len(chunks), cores), multiprocessing.get_context("spawn")) as pool:
-        for done in as_completed(pool.submit(_live, postgres.socket, folder, chunk) for chunk in chunks):
+        for done in as_completed(pool.submit(_live, folder, chunk) for chunk in chunks):
             yield done.result()
 
 
-def _live(socket: str, folder: Path, seeds: Sequence[int]) -> tuple[Tally, Sequence[str]]:
+@cache
+def _server(folder: Path) -> Postgres:
+    """Stops with this process."""
+    postgres = start_postgres(folder / f"data-{os.getpid()}")
+    ensure_template(postgres)
+    return postgres
+
+
+def _live(folder: Path, seeds: Sequence[int]) -> tuple[Tally, Sequence[str]]:
     sys.unraisablehook = _forgive_lost_sockets
-    postgres, name, own = Postgres(socket, None), f"simulation_{seeds[0]}", folder / str(seeds[0])
+    postgres, name, own = _server(folder), f"simulation_{seeds[0]}", folder / str(seeds[0])
     own.mkdir()
     postgres.create_database(name, TEMPLATE)
     tally, complaints = Tally(), list[str]()

@@ -284,12 +284,13 @@ class Run:
         most = max(steps, default=FEW_STEPS)
         at = {
             kind: self.weather.dice("step", kind, *which).randint(0, most)
-            for kind in (Kind.KILLED, Kind.DATABASE_LOST, Kind.COMMIT_UNANSWERED)
+            for kind in (Kind.KILLED, Kind.DATABASE_LOST, Kind.DATABASE_CRASHED, Kind.COMMIT_UNANSWERED)
             if self.weather.would_strike(kind, *which)
         }
         return Life(
             dies_at=at.get(Kind.KILLED),
             database_lost_at=at.get(Kind.DATABASE_LOST),
+            database_crashes_at=at.get(Kind.DATABASE_CRASHED),
             unanswered_at=at.get(Kind.COMMIT_UNANSWERED),
             dies_sending=function == DISPATCH and self.weather.would_strike(Kind.KILLED_SENDING, *which),
             skew=self.weather.skew(function),

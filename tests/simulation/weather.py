@@ -43,6 +43,7 @@ class Kind(StrEnum):
     KILLED = "killed at a statement"
     KILLED_SENDING = "killed while the provider has the batch"
     DATABASE_LOST = "database connections lost"
+    DATABASE_CRASHED = "database server crashes"
     COMMIT_UNANSWERED = "commit done, answer lost"
     ROW_LOST = "row of the schedule lost"
     EDITED = "base edited meanwhile"
@@ -85,6 +86,7 @@ INTENSITY: Mapping[Kind, tuple[float, float]] = {
     Kind.KILLED: (0.05, 0.4),
     Kind.KILLED_SENDING: (0.1, 0.5),
     Kind.DATABASE_LOST: (0.02, 0.2),
+    Kind.DATABASE_CRASHED: (0.02, 0.08),
     Kind.COMMIT_UNANSWERED: (0.02, 0.2),
     Kind.ROW_LOST: (0.02, 0.2),
     Kind.EDITED: (0.02, 0.15),

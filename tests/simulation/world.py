@@ -176,7 +176,7 @@ class World:
         if order not in self._runtimes:
             settings = Settings.read().model_copy(update={"email_providers": order, **SETTINGS})
             made = Runtime(settings, self.clock)
-            watch_statements(made.engine, self.lose_connections)
+            watch_statements(made.engine, self.lose_connections, self.crash_database)
             self._runtimes[order] = made
         bootstrap.install(self._runtimes[order])
 
@@ -257,12 +257,19 @@ class World:
         return self.look(sql, **parameters)[0]
 
     def crash_database(self) -> None:
-        """A backend dies, so the server ends all others and recovers what was committed: a second or two."""
+        """A backend dies, so the server ends all others and recovers what was committed."""
         self.disturbances += 1
         backend: int = self.scalar("SELECT pg_backend_pid()")
         os.kill(backend, signal.SIGKILL)
+        # Once the server knows of it, nobody connects anew before it has recovered.
+        while _is_there(backend):
+            time.sleep(0.001)
+        self.owner.dispose()
+        self._look_again()
 
     def _look_again(self) -> None:
+        self.looking.invalidate()
+        self.looking.close()
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -270,7 +277,7 @@ class World:
             except (DBAPIError, OSError):
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.05)
+                time.sleep(0.01)
             else:
                 return
 
@@ -362,6 +369,11 @@ def world(postgres: Postgres, database: str, folder: Path) -> Iterator[World]:
         made.append(World(stack, queue, clock, owner, _look(owner), mail, transcript))
         open_things.callback(made[0].close)
         yield made[0]
+
+
+def _is_there(pid: int) -> bool:
+    """Also as a process that is dead and was not asked for."""
+    return Path(f"/proc/{pid}").exists()
 
 
 def _look(owner: Engine) -> Connection:
