@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -104,6 +105,24 @@ def test_tampering_shows_and_where(logged: Database, how: str) -> None:
     chain = verified(logged)
     assert not chain.holds
     assert chain.first_broken_seq == first_broken
+
+
+def test_what_was_is_found_by_hashing_also_where_a_session_began_with_nothing(register: Register) -> None:
+    """The trigger keeps its plan for the session: made for no rows, it would compare each with each of thousands."""
+    licensed(register, 1)
+    shown = "SET LOCAL debug_print_plan = on; SET LOCAL debug_pretty_print = off; SET LOCAL client_min_messages = log"
+    moved = (
+        "UPDATE notification_schedule SET status = 'QUEUED', claimed_at = now(), updated_at = now() WHERE "
+    )
+    with register.database.owner.begin() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        for statement in (*shown.split(";"), f"{moved} false", f"{moved} status = 'PENDING'"):
+            connection.execute(text(statement))
+        plans = [notice[b"D"] for notice in driver.notices if b"array_agg(became" in notice.get(b"W", b"")]
+
+    assert len(plans) == 1
+    assert b"{HASHJOIN" in plans[0]
+    assert b"{NESTLOOP" not in plans[0]
 
 
 def test_writers_at_the_same_time_keep_the_chain_unbroken_and_gapless(register: Register) -> None:

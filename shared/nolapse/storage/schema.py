@@ -2,4 +2,4 @@
 what the code before them does without.
 """
 
-HEAD = "0027"
+HEAD = "0028"
