@@ -211,8 +211,8 @@ class _Run:
         way = plan.first(row.channel_position)
         if not isinstance(way, Way):
             return row, way
-        ready = Ready(row, composed, plan, way, "", row.attempt_count + 1, row.retry_count)
-        return replace(ready, sender=self._take(row, way))
+        sender = self._take(row, way)
+        return Ready(row, composed, plan, way, sender, row.attempt_count + 1, row.retry_count)
 
     def _onward(self, ready: Ready, verdict: Verdict) -> Ready:
         way = verdict.way

@@ -20,6 +20,7 @@ from nolapse.domain.errors import NolapseError
 
 EXPIRES = "exp"
 LEAST_KEY_BYTES = 32
+COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
 class BrokenSeal(NolapseError):
@@ -49,7 +50,7 @@ class KeyRing:
     def seal(self, purpose: str, claims: Mapping[str, Any], *, expires_at: datetime | None = None) -> str:
         """Claims are what JSON can say."""
         stated = dict(claims) | ({EXPIRES: int(expires_at.timestamp())} if expires_at else {})
-        said = base64_encode(json.dumps(stated, separators=(",", ":")))
+        said = base64_encode(COMPACT.encode(stated))
         return f"{self.current}.{_signer(self.keys[self.current], purpose).sign(said).decode()}"
 
     def open(self, purpose: str, sealed: str, *, now: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy
 from pg8000 import legacy
-from pg8000.converters import array_out, date_in, timestamptz_in
+from pg8000.converters import array_out, date_in, string_array_in, timestamptz_in
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
@@ -32,7 +32,7 @@ SELECT
   set_config('lock_timeout', '10s', true),
   set_config('constraint_exclusion', 'off', true)
 """)
-DATE, TIMESTAMPTZ = 1082, 1184
+DATE, TEXT_ARRAY, TIMESTAMPTZ = 1082, 1009, 1184
 
 
 _read_placeholders = legacy.convert_paramstyle
@@ -82,6 +82,7 @@ def create_engine(
     @event.listens_for(engine, "connect")
     def convert_fast(connection: Any, _record: Any) -> None:
         connection.register_in_adapter(DATE, _day)
+        connection.register_in_adapter(TEXT_ARRAY, _texts)
         connection.register_in_adapter(TIMESTAMPTZ, _instant)
         connection.register_out_adapter(list, _array)
 
@@ -113,6 +114,16 @@ def _instant(said: str) -> datetime | str:
         return datetime.fromisoformat(said)
     except ValueError:
         return timestamptz_in(said)  # type: ignore[no-any-return]
+
+
+def _texts(said: str) -> list[Any]:
+    """As pg8000 reads it, which looks at each character: words that nothing is quoted in, nested or NULL are split."""
+    plain = said[1:-1]
+    if not plain:
+        return []
+    if '"' in plain or "{" in plain or "NULL" in plain:
+        return string_array_in(said)  # type: ignore[no-any-return]
+    return plain.split(",")
 
 
 def _array(values: list[Any]) -> str:
