@@ -38,8 +38,9 @@ def dispatcher(delivery: Delivery) -> Iterator[subprocess.Popen[str]]:
 
 
 def start(dispatcher: subprocess.Popen[str], delivery: Delivery) -> None:
-    records = [{"messageId": m["MessageId"], "body": m["Body"]} for m in delivery.receive()]
-    assert len(records) == PEOPLE
+    messages = delivery.receive()
+    assert len(delivery.opened(messages)) == PEOPLE
+    records = [{"messageId": each["MessageId"], "body": each["Body"]} for each in messages]
     assert dispatcher.stdin
     json.dump({"now": OPENS.isoformat(), "event": {"Records": records}}, dispatcher.stdin)
     dispatcher.stdin.close()
