@@ -116,6 +116,14 @@ class Base:
             clinician_ids=clinician_ids,
         )
 
+    def came_back(self) -> set[bytes]:
+        """Keys of what has been in flight, or settled, and waits again or did since."""
+        rows = self.execute(
+            "SELECT DISTINCT decode(split_part(subject, ':', 2), 'hex') AS key FROM audit_log"
+            " WHERE to_status IN ('PENDING', 'LATE_PENDING') AND from_status <> 'PENDING'"
+        )
+        return {row.key for row in rows}
+
     def plan_person(self, name: str) -> None:
         """What is owed to a person: for their own dates, and for those of the people they supervise."""
         affected = self.execute(
@@ -449,9 +457,14 @@ def assert_equals_a_fresh_plan(base: Base) -> None:
       at another instant of the same identity: these are compared by identity.
     - A window that passes becomes late by catch-up, not by planning: so catch-up runs before the comparison.
     - What was late stays late although a policy with later hours reopens its window.
+    - What was in flight as an edit ended it, and came back since, is ended by the next whole plan.
     """
     base.mark_late()
+    edited = base.rows()
+    base.plan()
     kept = base.rows()
+    assert all(ended.status == Status.CANCELLED for ended in kept if ended not in edited)
+    assert {row.idempotency_key for row in edited if row not in kept} <= base.came_back()
     base.plan()
     assert base.rows() == kept  # replanning is idempotent
 
