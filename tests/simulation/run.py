@@ -317,8 +317,8 @@ class Run:
         if request.headers["X-Amz-Target"] in OF_THE_PRODUCT:
             for kind, fault in QUEUE_FAULTS.items():
                 if self.weather.strikes(kind, *which):
-                    self.world.disturbances += 1
-                    fault(exchange)
+                    with self.world.disturbance():
+                        fault(exchange)
                     return
         answer_normally(exchange)
 

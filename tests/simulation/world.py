@@ -154,8 +154,9 @@ class World:
     # The dispatcher at work, or the last, and when it began.
     sending: Life | None = None
     sending_since: datetime = datetime.max
-    # How often the database or the queue failed everybody who was at work.
+    # How often the database or the queue failed everybody who was at work, and how often that was over.
     disturbances: int = 0
+    disturbances_over: int = 0
     answers: list[Answer] = field(default_factory=list)
     _runtimes: dict[str, Runtime] = field(default_factory=dict)
     # Since when each month has its partition.
@@ -221,7 +222,7 @@ class World:
 
     def invoke(self, function: str, event: Any, life: Life | None = None) -> Answer:
         """As Lambda would: an error or a death is an answer too."""
-        answer, disturbances = Answer(function, life or self.next_life(function)), self.disturbances
+        answer, calm_since = Answer(function, life or self.next_life(function)), self.disturbances_over
         try:
             with living(answer.life):
                 answer.value = self.stack.functions.invoke(function, event)
@@ -231,7 +232,7 @@ class World:
         except FunctionError as error:
             answer.error = f"{error.error_type}\n{error.trace}"
             self.transcript.note(traceback.format_exception(error.__cause__ or error))
-        answer.explained = bool(answer.life.suffered) or self.disturbances > disturbances
+        answer.explained = bool(answer.life.suffered) or self.disturbances > calm_since
         self.answers.append(answer)
         return answer
 
@@ -258,14 +259,21 @@ class World:
 
     def crash_database(self) -> None:
         """A backend dies, so the server ends all others and recovers what was committed."""
+        with self.disturbance():
+            backend: int = self.scalar("SELECT pg_backend_pid()")
+            os.kill(backend, signal.SIGKILL)
+            # Once the server knows of it, nobody connects anew before it has recovered.
+            while _is_there(backend):
+                time.sleep(0.001)
+            self.owner.dispose()
+            self._look_again()
+
+    @contextmanager
+    def disturbance(self) -> Iterator[None]:
+        """Who was at work meanwhile, also who began within, may fail by it."""
         self.disturbances += 1
-        backend: int = self.scalar("SELECT pg_backend_pid()")
-        os.kill(backend, signal.SIGKILL)
-        # Once the server knows of it, nobody connects anew before it has recovered.
-        while _is_there(backend):
-            time.sleep(0.001)
-        self.owner.dispose()
-        self._look_again()
+        yield
+        self.disturbances_over += 1
 
     def _look_again(self) -> None:
         self.looking.invalidate()
@@ -283,10 +291,10 @@ class World:
 
     def lose_connections(self) -> None:
         """What a restart of the server is to the product: every connection is gone."""
-        self.disturbances += 1
-        self.scalar(TERMINATE)
-        while self.scalar(REMAINING):
-            time.sleep(0.001)
+        with self.disturbance():
+            self.scalar(TERMINATE)
+            while self.scalar(REMAINING):
+                time.sleep(0.001)
 
     @cached_property
     def schedules(self) -> Sequence[Schedule]:
