@@ -167,7 +167,7 @@ def judge(
             verdict.blame(
                 "lost", f"{key} {row.status} ({row.reason}) after {outcomes}" if row else f"{key} no row"
             )
-    verdict.blame("doubled", *_told_twice(record.reached, ever))
+    verdict.blame("doubled", *_told_twice(record.reached, ever, attempts))
     times = Counter(message.key for message in record.reached)
     for key in proof.blamed("duplicates"):
         if times[key] - 1 <= sum(map(_was_unproven, attempts[key])):
@@ -327,11 +327,11 @@ def _is_superseded(older: Row[Any], rows: Iterable[Row[Any]]) -> bool:
     )
 
 
-def _told_twice(received: Iterable[Received], called: Mapping[str, Called]) -> list[str]:
-    """The same thing said to one person under different keys."""
+def _told_twice(received: Iterable[Received], called: Mapping[str, Called], attempts: Attempts) -> list[str]:
+    """The same thing said to one person under different keys, less what nobody could tell and an edit then moved."""
     keys = defaultdict(set)
     for email in received:
-        if email.key in called:
+        if email.key in called and not any(map(_was_unproven, attempts[email.key])):
             keys[called[email.key].identity].add(email.key)
     return [" ".join(sorted(same)) for same in keys.values() if len(same) > 1]
 
@@ -348,7 +348,9 @@ def _judge_rows(
 ) -> None:
     """Each expected notification is one row, in a state that is final once its time is over and true to the record."""
     identities = Counter(identity(row) for row in rows if row.status != "CANCELLED")
-    verdict.blame("several rows", *(str(each) for each, times in identities.items() if times > 1))
+    # What was too old may be called for anew, at an instant that still counts.
+    counting = Counter(identity(row) for row in rows if row.status != "CANCELLED" and not _was_too_old(row))
+    verdict.blame("several rows", *(str(each) for each, times in counting.items() if times > 1))
     known = {row.key for row in rows}
     absent = (call for key, call in called.items() if key not in known)
     verdict.blame("no row", *(call.key for call in absent if call.identity not in identities))
@@ -357,7 +359,7 @@ def _judge_rows(
         # Whether what is held, or was sent again unproven, has left is just what nobody could tell.
         if row.status == "HELD" and "in vain" in row.reason:
             continue
-        if row.status in {*FINAL, "HELD"} and any(map(_was_unproven, attempts[row.key])):
+        if row.status in {*FINAL, "HELD", "CANCELLED"} and any(map(_was_unproven, attempts[row.key])):
             continue
         if row.status == "CANCELLED" and (row.key not in called or identity(row) in identities):
             verdict.blame("cancelled and sent", *([here] if row.key in arrived else []))
@@ -377,6 +379,10 @@ def _may_be(has_arrived: bool, stories: Sequence[Story]) -> set[str]:
         return FINAL - TOLD
     known = FINAL - {"SENT", "DELIVERED"} if any(returned) else set()
     return known if all(returned) else {*known, "SENT", "DELIVERED"}
+
+
+def _was_too_old(row: Row[Any]) -> bool:
+    return row.status == "SUPPRESSED" and str(row.reason) == "window closed before the lookback"
 
 
 def _was_unproven(attempt: Row[Any]) -> bool:

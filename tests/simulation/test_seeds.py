@@ -36,6 +36,15 @@ def test_what_came_back_and_was_not_said_is_nobody_s_fault(world: World) -> None
     assert verdict.excused["came back: and nobody said so"] == 1
 
 
+# What was too old was called for anew by another policy; what nobody could tell was sent again, and moved by an edit.
+MOVED = (10069, 10523)
+
+
+@pytest.mark.parametrize("seed", MOVED)
+def test_what_an_edit_moves_is_judged_by_what_was_known(world: World, seed: int) -> None:
+    assert simulate(world, seed).live().wrong == {}
+
+
 # Receipts late, out of order or never, answers lost, a commit's too; and no two functions at once.
 REPLAYED = 79
 
