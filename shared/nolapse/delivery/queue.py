@@ -36,7 +36,7 @@ class QueuedNotification(BaseModel):
 class QueueMessage(BaseModel):
     """What a message says: rows of one tenant."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     notifications: list[QueuedNotification] = Field(min_length=1, max_length=CARRIED)
 
