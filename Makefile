@@ -34,15 +34,18 @@ simulate: install ## Live through seeds of faults and count who was lost or told
 mutations: install ## Take each guard out of a copy of the tree and see its test fail
 	@$(BIN)/python -m tests.mutations
 
+build: install ## What is deployed: functions and layers, compiled
+	$(BIN)/sam build
+	@# A layer is read-only where it runs: what is not compiled yet would be compiled at every cold start.
+	$(BIN)/python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build/DependenciesLayer .aws-sam/build/NolapseLayer
+
 check: install ## Lint, types, import contracts, template, build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sam validate --lint
-	$(BIN)/sam build
-	@# A layer is read-only where it runs: what is not compiled yet would be compiled at every cold start.
-	$(BIN)/python -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build/DependenciesLayer .aws-sam/build/NolapseLayer
+	@$(MAKE) --no-print-directory build
 
 bench: install ## Print the figures of a benchmark (NAME=planning, delivery, api)
 	@$(BIN)/python -m bench.$(NAME)
@@ -60,4 +63,4 @@ lock: install ## Resolve and hash the requirements again
 clean: ## Remove what the local stack and the builds made
 	rm -rf .nolapse .aws-sam
 
-.PHONY: help install demo up test simulate mutations check bench templates openapi lock clean
+.PHONY: help install build demo up test simulate mutations check bench templates openapi lock clean

@@ -41,7 +41,7 @@ def scan(
     limit: int,
     correlation_id: str,
 ) -> Counter[str]:
-    """Queue what is due, never more than `limit` messages ahead of the senders, less what a flag holds back.
+    """Queue what is due, never more than `limit` of them ahead of the senders, less what a flag holds back.
 
     `correlation_id` goes with each message into its dispatcher's logs, where no request of the API moved its row.
     """
