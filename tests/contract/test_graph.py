@@ -317,7 +317,9 @@ class TestPlaces:
             if isinstance(outcome, RetrySafe)
         }
         assert waited
-        assert {outcome.code for outcome in waited.values()} <= {"graph:MailboxBusy", "graph:TimeoutError"}
+        # 429: a place was given up whose request the mailbox was still busy with.
+        codes = {outcome.code for outcome in waited.values()}
+        assert codes <= {"graph:MailboxBusy", "graph:TimeoutError", "graph:429"}
         assert waited.keys().isdisjoint(message.key for message in rig.double.messages())
 
     def test_mailboxes_do_not_wait_for_one_another(self, rig: Any, email: Email) -> None:
