@@ -79,13 +79,14 @@ def fresh_process(body: str) -> float:
 
 @cache
 def environment() -> dict[str, str]:
-    """What the template sets outright: some of it libraries read at import."""
+    """What the template sets outright, and Lambda: some of it is read at import."""
     template = Template.load(ROOT / "template.yaml").document
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     return {
         **{name: value for name, value in variables.items() if isinstance(value, str)},
         "PYTHONPATH": f"{PLACE}:{ROOT / 'shared'}",
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     }
 
 

@@ -1,5 +1,6 @@
 """The composition root: what the handlers need, made once per execution environment and on first use only."""
 
+import gc
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -227,7 +228,15 @@ def runtime() -> Runtime:
     """The one of this execution environment: made from the environment variables on first use."""
     if not _installed:
         install(Runtime(Settings.read()))
+        _collect_garbage()
     return _installed[0]
+
+
+def _collect_garbage() -> None:
+    """From now on, where importing kept it waiting, and never among what was imported."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def install(made: Runtime) -> None:
