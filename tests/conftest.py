@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from local import migrations
 from local.postgres import Postgres, start_postgres
@@ -59,12 +59,6 @@ def postgres() -> Postgres:
     # Last in, first out: the server, which stops as the process ends, is gone by then.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     server = start_postgres(folder / "data")
-    administrator = server.engine("postgres")
-    with administrator.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # What survives a power cut is not what these tests ask.
-        connection.execute(text("ALTER SYSTEM SET fsync = off"))
-        connection.execute(text("SELECT pg_reload_conf()"))
-    administrator.dispose()
     server.create_database(TEMPLATE)
     owner, engine = server.engine(TEMPLATE), server.engine(TEMPLATE, "nolapse_engine")
     with owner.begin() as connection:

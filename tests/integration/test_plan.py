@@ -187,22 +187,36 @@ def test_lost_and_distorted_rows_are_healed_and_counted_as_drift(register: Regis
     assert register.plan(promised=NOW + timedelta(days=390)).drift == 0
 
 
-def test_a_row_lost_after_its_message_left_comes_back_as_sent(register: Register) -> None:
+@pytest.mark.parametrize(
+    ("began", "delivered_at", "came_back"),
+    [
+        ("scheduled_at", "NULL", ("SENT", False)),
+        ("scheduled_at", "window_end", ("DELIVERED", False)),
+        ("window_end", "NULL", ("SENT", True)),
+    ],
+)
+def test_a_row_lost_after_its_message_left_comes_back_as_what_its_attempt_proves(
+    register: Register, began: str, delivered_at: str, came_back: tuple[str, bool]
+) -> None:
     tenant = register.tenant()
     register.license(tenant, register.clinician(tenant), date(2027, 1, 20))
     register.plan()
     register.execute(
-        """INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,
-             lease_until, finished_at, channel, provider, recipient, template, outcome, provider_message_id)
-           SELECT idempotency_key, tenant_id, 1, scheduled_at, scheduled_at, window_end, window_end, 'EMAIL',
-             'sendgrid', 'ada@clinic.test', template, 'ACCEPTED', 'm-1'
-           FROM notification_schedule WHERE event = 'PRIMARY'"""
+        f"""INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,
+             lease_until, finished_at, channel, provider, recipient, template, outcome, provider_message_id,
+             delivered_at)
+           SELECT idempotency_key, tenant_id, 1, scheduled_at, {began}, window_end + interval '1 minute', window_end,
+             'EMAIL', 'sendgrid', 'ada@clinic.test', template, 'ACCEPTED', 'm-1', {delivered_at}
+           FROM notification_schedule WHERE event = 'PRIMARY'"""  # noqa: S608
     )
     register.execute("DELETE FROM notification_schedule")
 
     register.plan(NOW + timedelta(days=1))
 
-    assert register.statuses() == {"PRIMARY": "SENT", "SECONDARY": "PENDING", "PAST_DUE": "PENDING"}
+    assert register.rows("SELECT status, late FROM notification_schedule WHERE event = 'PRIMARY'") == [
+        came_back
+    ]
+    assert register.statuses() == {"PRIMARY": came_back[0], "SECONDARY": "PENDING", "PAST_DUE": "PENDING"}
 
 
 def test_a_planning_run_is_audited_once_per_tenant(register: Register) -> None:

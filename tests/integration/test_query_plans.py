@@ -98,7 +98,7 @@ WALKED = {
     "return_stale": {CLAIMED},
     "expire_leases": {KEY, UNSETTLED},
     "unknown_attempts": {KEY, UNSETTLED},
-    "late_candidates": {TO_SEND, "notification_schedule_by_clinician"},
+    "late_candidates": {TO_SEND, "notification_schedule_by_clinician", ATTEMPTS},
     "take_receipts": {ATTEMPT},
     "waiting_receipts": {ATTEMPT},
     "forget_receipts": set(),

@@ -1,7 +1,7 @@
 """Whether the invariants hold at the end of a run: what people received, by the doubles' own record, decides."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -134,8 +134,11 @@ def judge(
     until: datetime,
     rules: Rules,
     pasts: Sequence[Past] = (),
+    rows_lost: Collection[str] = (),
 ) -> Verdict:
-    """`pasts`: what the base called for before it was edited, the oldest first."""
+    """`pasts`: what the base called for before it was edited, the oldest first. `rows_lost`: keys of rows that
+    vanished from the schedule.
+    """
     verdict = Verdict()
     with engine.connect() as connection:
         rows = connection.execute(ROWS).all()
@@ -167,13 +170,9 @@ def judge(
             verdict.blame(
                 "lost", f"{key} {row.status} ({row.reason}) after {outcomes}" if row else f"{key} no row"
             )
-    verdict.blame("doubled", *_told_twice(record.reached, ever, attempts))
-    times = Counter(message.key for message in record.reached)
-    for key in proof.blamed("duplicates"):
-        if times[key] - 1 <= sum(map(_was_unproven, attempts[key])):
-            verdict.excused["told again: as its clinic wants what nobody can tell"] += 1
-        else:
-            verdict.blame("doubled", key)
+    # Moved by an edit before a night could bring them back: only their attempts are left, under keys of the past.
+    gone = {key for key in rows_lost if attempts.get(key) and key not in called and key not in by_key}
+    _judge_doubled(verdict, proof, record, ever=ever, attempts=attempts, gone=gone)
     for what in ("outside", "crowded"):
         verdict.blame(what, *proof.blamed(what))
     _judge_moved(verdict, proof, record, called=called, pasts=pasts, rules=rules)
@@ -188,7 +187,7 @@ def judge(
     beyond = sum(
         row.status not in {*FINAL, "CANCELLED"} and end < row.window_end <= until + HOUR for row in rows
     )
-    _judge_reports(verdict, record, beyond)
+    _judge_reports(verdict, record, beyond, orphaned=len(gone))
     return verdict
 
 
@@ -327,13 +326,38 @@ def _is_superseded(older: Row[Any], rows: Iterable[Row[Any]]) -> bool:
     )
 
 
-def _told_twice(received: Iterable[Received], called: Mapping[str, Called], attempts: Attempts) -> list[str]:
-    """The same thing said to one person under different keys, less what nobody could tell and an edit then moved."""
-    keys = defaultdict(set)
+def _judge_doubled(
+    verdict: Verdict,
+    proof: Proof,
+    record: Record,
+    *,
+    ever: Mapping[str, Called],
+    attempts: Attempts,
+    gone: Collection[str],
+) -> None:
+    """The same thing said to one person twice, under one key or under several."""
+    times = Counter(message.key for message in record.reached)
+    for key in proof.blamed("duplicates"):
+        if times[key] - 1 <= sum(map(_was_unproven, attempts[key])):
+            verdict.excused["told again: as its clinic wants what nobody can tell"] += 1
+        else:
+            verdict.blame("doubled", key)
+    for same in _told_twice(record.reached, ever, attempts):
+        if len(same.difference(gone)) > 1:
+            verdict.blame("doubled", " ".join(sorted(same)))
+        else:
+            verdict.excused["told again: its row was lost, and an edit moved it before the night"] += 1
+
+
+def _told_twice(
+    received: Iterable[Received], called: Mapping[str, Called], attempts: Attempts
+) -> list[set[str]]:
+    """The keys under which the same was said to one person, less what nobody could tell and an edit then moved."""
+    keys: dict[Any, set[str]] = defaultdict(set)
     for email in received:
         if email.key in called and not any(map(_was_unproven, attempts[email.key])):
             keys[called[email.key].identity].add(email.key)
-    return [" ".join(sorted(same)) for same in keys.values() if len(same) > 1]
+    return [same for same in keys.values() if len(same) > 1]
 
 
 def _judge_rows(
@@ -433,8 +457,10 @@ def _disproven(story: Story) -> set[str]:
     )
 
 
-def _judge_reports(verdict: Verdict, record: Record, beyond: int) -> None:
-    """`beyond`: of how many that fell due after the run the watchdog may say that they are late."""
+def _judge_reports(verdict: Verdict, record: Record, beyond: int, *, orphaned: int) -> None:
+    """`beyond`: of how many that fell due after the run the watchdog may say that they are late. `orphaned`: of how
+    many reconcile must say that nothing but their attempts is left.
+    """
     verdict.blame("function failed without a fault", *record.failures)
     lowered = record.written.lower() + "\n".join(record.bodies).lower()
     verdict.blame("canary leaked", *(canary for canary in CANARIES if canary in lowered))
@@ -443,8 +469,8 @@ def _judge_reports(verdict: Verdict, record: Record, beyond: int) -> None:
         rows = claims.pop("notifications", [])
         if claims or any(row.keys() != {"key", "scheduled_at"} for row in rows):
             verdict.blame("queue message says more than ids", body)
-    for name in ("drift", "unhealed"):
-        if record.reconciled.get(name):
+    for name, known in (("drift", 0), ("unhealed", orphaned), ("orphaned_attempts", orphaned)):
+        if record.reconciled.get(name, 0) != known:
             verdict.blame(f"reconcile: {name}", str(dict(record.reconciled)))
     if record.watched["alarms"] > beyond:
         verdict.blame("watchdog alarms", str(dict(record.watched)))

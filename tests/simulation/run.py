@@ -82,6 +82,7 @@ DELETE FROM notification_schedule WHERE idempotency_key = (
   SELECT idempotency_key FROM notification_schedule
   WHERE status IN ('PENDING', 'LATE_PENDING', 'QUEUED', 'SENT') AND scheduled_at BETWEEN :since AND :until
   ORDER BY idempotency_key OFFSET :offset LIMIT 1)
+RETURNING encode(idempotency_key, 'hex')
 """)
 
 
@@ -157,6 +158,7 @@ class Run:
     tidings: Tidings = field(init=False)
     _down: set[str] = field(default_factory=set)
     _pasts: list[Past] = field(default_factory=list)
+    _rows_lost: set[str] = field(default_factory=set)
     # What is known of the schedule until anything happens again.
     _known: Row[Any] | None = None
     _reconciled_at: datetime | None = None
@@ -331,7 +333,7 @@ class Run:
         }
         with self.world.owner.begin() as connection:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
-            connection.execute(LOSE_A_ROW, chosen)
+            self._rows_lost.update(connection.scalars(LOSE_A_ROW, chosen))
 
     def _edit(self, at: datetime) -> None:
         self._move_to(at)
@@ -429,6 +431,7 @@ class Run:
             until=self.world.clock.true + timedelta(minutes=1),
             rules=self._rules,
             pasts=self._pasts,
+            rows_lost=self._rows_lost,
         )
 
     def _can_tell(self, provider: str, age: timedelta) -> bool:

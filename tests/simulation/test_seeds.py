@@ -45,6 +45,26 @@ def test_what_an_edit_moves_is_judged_by_what_was_known(world: World, seed: int)
     assert simulate(world, seed).live().wrong == {}
 
 
+# A receipt had said that what vanished had arrived; and it comes back in the night.
+LOST_AND_FOUND = 11310
+# An edit moved what had vanished before the night could bring it back.
+LOST_AND_MOVED = 10636
+# What was held, since nobody can tell whether it left, was late: the next late one keeps its distance all the same.
+HELD_AND_LATE = 11115
+
+
+@pytest.mark.parametrize("seed", [LOST_AND_FOUND, HELD_AND_LATE])
+def test_what_may_have_left_is_not_forgotten(world: World, seed: int) -> None:
+    assert simulate(world, seed).live().wrong == {}
+
+
+def test_what_vanished_and_was_moved_is_told_anew_and_its_attempts_are_reported(world: World) -> None:
+    verdict = simulate(world, LOST_AND_MOVED).live()
+
+    assert verdict.wrong == {}
+    assert verdict.excused["told again: its row was lost, and an edit moved it before the night"] == 1
+
+
 # Receipts late, out of order or never, answers lost, a commit's too; and no two functions at once.
 REPLAYED = 79
 

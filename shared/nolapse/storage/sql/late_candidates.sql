@@ -1,6 +1,7 @@
 -- Per person the most urgent late row that waits for a window, unless another late one is still on its way; of each
 -- tenant no more than :per_tenant, the most urgent first.
--- Walks notification_schedule_to_send, then notification_schedule_by_clinician per person.
+-- Walks notification_schedule_to_send, then notification_schedule_by_clinician per person, and the outbox's unique index
+-- on the key for what is held.
 WITH waiting AS (
   SELECT DISTINCT ON (tenant_id, clinician_id) tenant_id, clinician_id, occasion_date, idempotency_key, scheduled_at
   FROM notification_schedule
@@ -16,7 +17,12 @@ candidate AS (
   JOIN tenants USING (tenant_id)
   CROSS JOIN LATERAL (
     SELECT
-      max(updated_at) FILTER (WHERE status IN ('SENT', 'DELIVERED', 'BOUNCED')) AS last_sent_at,
+      max(CASE status
+            -- may have left; asking about it touches its row ever again
+            WHEN 'HELD' THEN (
+              SELECT max(started_at) FROM notification_outbox AS attempt
+              WHERE attempt.idempotency_key = late.idempotency_key)
+            ELSE updated_at END) FILTER (WHERE status IN ('SENT', 'DELIVERED', 'BOUNCED', 'HELD')) AS last_sent_at,
       count(*) FILTER (
         WHERE status IN ('QUEUED', 'SENDING', 'UNKNOWN')
         OR (status = 'LATE_PENDING' AND send_by < 'infinity')) AS on_their_way

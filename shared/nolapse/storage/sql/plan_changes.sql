@@ -107,7 +107,7 @@ escaped AS (  -- claimed meanwhile, before it could be cancelled: nothing else i
   WHERE cancelled.status IS NULL
 ),
 evidence AS MATERIALIZED (  -- a row that was lost after its message left comes back as sent, not to be sent again
-  SELECT DISTINCT ON (idempotency_key) idempotency_key, outcome, attempt_number, started_at
+  SELECT DISTINCT ON (idempotency_key) idempotency_key, outcome, attempt_number, started_at, delivered_at
   FROM notification_outbox
   WHERE idempotency_key = ANY (ARRAY(SELECT idempotency_key FROM wanting WHERE scheduled_at <= :now))
   ORDER BY idempotency_key, coalesce(outcome, '') = 'ACCEPTED' DESC, attempt_number DESC
@@ -115,7 +115,8 @@ evidence AS MATERIALIZED (  -- a row that was lost after its message left comes 
 fresh AS NOT MATERIALIZED (  -- in two parts, each once: what is inserted and what is righted
   SELECT
     wanting.*, state.status, state.attempt_count, state.claimed_at,
-    state.status = 'LATE_PENDING' AS late,
+    -- late as well, what was begun late before its row was lost: the next late one keeps its distance from it
+    state.status = 'LATE_PENDING' OR (state.claimed_at IS NOT NULL AND state.claimed_at >= window_end) AS late,
     CASE state.status WHEN 'PENDING' THEN scheduled_at WHEN 'LATE_PENDING' THEN 'infinity' END AS next_attempt_at,
     CASE state.status WHEN 'PENDING' THEN window_end WHEN 'LATE_PENDING' THEN 'infinity' END AS send_by,
     CASE
@@ -127,6 +128,7 @@ fresh AS NOT MATERIALIZED (  -- in two parts, each once: what is inserted and wh
   CROSS JOIN LATERAL (
     SELECT
       CASE
+        WHEN evidence.outcome = 'ACCEPTED' AND delivered_at IS NOT NULL THEN 'DELIVERED'
         WHEN evidence.outcome = 'ACCEPTED' THEN 'SENT'
         WHEN evidence.attempt_number IS NOT NULL AND coalesce(evidence.outcome, 'UNKNOWN') = 'UNKNOWN' THEN 'UNKNOWN'
         -- late once, late for good, also where later hours reopen its window
