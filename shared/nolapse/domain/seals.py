@@ -70,4 +70,6 @@ class KeyRing:
 
 @lru_cache(maxsize=32)
 def _signer(secret: str, purpose: str) -> Signer:
-    return Signer(secret, salt=f"nolapse.{purpose}", digest_method=hashlib.sha256, key_derivation="hmac")
+    """With the purpose's key at hand, which a Signer that derives it derives for every signature."""
+    deriving = Signer(secret, salt=f"nolapse.{purpose}", digest_method=hashlib.sha256, key_derivation="hmac")
+    return Signer(deriving.derive_key(), digest_method=hashlib.sha256, key_derivation="none")

@@ -2,4 +2,4 @@
 what the code before them does without.
 """
 
-HEAD = "0028"
+HEAD = "0029"
