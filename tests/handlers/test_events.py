@@ -54,7 +54,15 @@ def test_every_event_has_its_function_and_every_function_an_event(delivery: Deli
     [
         (
             "scan_every_minute",
-            {"claimed": 0, "refused": 0, "room": 100, "circuits_open": 0, "needless": 0, "held_back": 0},
+            {
+                "claimed": 0,
+                "refused": 0,
+                "room": 100,
+                "circuits_open": 0,
+                "tenant_circuits_open": 0,
+                "needless": 0,
+                "held_back": 0,
+            },
         ),
         ("dispatch_queued", {"batchItemFailures": []}),
         ("provider_webhooks_receipts", {"statusCode": 200}),

@@ -171,6 +171,11 @@ def _state(state: Any) -> "Iterator[Metric]":
     for circuit in state.circuits:
         circuits.add_metric([circuit["service"]], STATES[circuit["state"]])
     yield circuits
+    yield GaugeMetricFamily(
+        "tenant_circuits_open",
+        "Tenants' own endpoints and senders out of reach",
+        value=state.tenant_circuits_open,
+    )
     runs = GaugeMetricFamily(
         "run_last_success_timestamp_seconds", "When a run last ended well", labels=["function"]
     )

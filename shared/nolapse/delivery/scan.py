@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 PORTION = 1000
 
 
-# A tenant's own endpoint or sender that fails is that tenant's matter: it stops nobody else.
-CIRCUITS_OPEN = text(
-    "SELECT count(*) FROM provider_circuit WHERE state <> 'CLOSED' AND strpos(provider, ':') = 0"
-)
+# A tenant's own endpoint or sender that fails stops nobody else: counted apart.
+CIRCUITS_OPEN = text("""
+SELECT
+  count(*) FILTER (WHERE strpos(provider, ':') = 0) AS circuits_open,
+  count(*) FILTER (WHERE strpos(provider, ':') > 0) AS tenant_circuits_open
+FROM provider_circuit WHERE state <> 'CLOSED'
+""")
 
 
 class Portion(NamedTuple):
@@ -46,7 +49,7 @@ def scan(
     `correlation_id` goes with each message into its dispatcher's logs, where no request of the API moved its row.
     """
     room = max(0, limit - queue.depth())
-    counts = Counter(claimed=0, refused=0, room=room, circuits_open=_circuits_open(engine))
+    counts = Counter(claimed=0, refused=0, room=room, **_circuits_open(engine))
     if room:
         with transaction(engine, "scan") as connection:
             needless = connection.execute(statement("suppress_needless"), {"now": now}).rowcount
@@ -74,6 +77,6 @@ def _claim(engine: Engine, flags: "Flags", now: datetime, limit: int) -> Portion
     return Portion(claims, {each.candidate.key for each in held})
 
 
-def _circuits_open(engine: Engine) -> int:
+def _circuits_open(engine: Engine) -> dict[str, int]:
     with engine.connect() as connection:
-        return connection.scalar(CIRCUITS_OPEN) or 0
+        return dict(connection.execute(CIRCUITS_OPEN).mappings().one())

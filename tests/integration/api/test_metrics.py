@@ -135,6 +135,7 @@ class TestMessages:
         assert value(samples, "queue_depth_total", queue="email") == 6
         assert value(samples, "queue_messages_in_flight_total", queue="email") == 2
         assert value(samples, "circuit_breaker_state", service="sendgrid") == 2
+        assert value(samples, "tenant_circuits_open") == 1
         assert "tenant-webhook" not in str(samples)
         assert value(samples, "db_connections_open", role="nolapse_api") >= 1
         assert value(samples, "db_connections_max") > 0

@@ -225,7 +225,7 @@ class TestWebhook:
 
         assert len(channels.endpoint.messages()) == 1
         # What is out of reach is the tenant's own, and nobody else's to read.
-        assert counts["circuits_open"] == 0
+        assert (counts["circuits_open"], counts["tenant_circuits_open"]) == (0, 1)
         health = channels.delivery.running.functions.invoke(
             "ApiFunction", json.loads(Path("events/api_health.json").read_text())
         )

@@ -84,7 +84,13 @@ def test_scan_stays_within_its_limit_ahead_of_the_senders(delivery: Delivery) ->
 
     assert delivery.scan(OPENS)["claimed"] == 100
     in_flight = delivery.receive()
-    assert delivery.scan() == {"claimed": 0, "refused": 0, "room": 0, "circuits_open": 0}
+    assert delivery.scan() == {
+        "claimed": 0,
+        "refused": 0,
+        "room": 0,
+        "circuits_open": 0,
+        "tenant_circuits_open": 0,
+    }
 
     for message in in_flight:
         boto3.client("sqs").delete_message(

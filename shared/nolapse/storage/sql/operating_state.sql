@@ -1,10 +1,11 @@
--- How the engine stands: circuits (not tenants' own, which would name the tenant), the last runs of each function,
+-- How the engine stands: circuits (tenants' own, which would name the tenant, by their number), the last runs of each function,
 -- connections by role, and the last complete reconciliation's drift. Walks scheduler_heartbeat_latest, once a function.
 SELECT
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'service', provider, 'state', state, 'failures', failures, 'changed_at', changed_at, 'retry_at', retry_at)
       ORDER BY provider), '[]')
     FROM provider_circuit WHERE strpos(provider, ':') = 0) AS circuits,
+  (SELECT count(*) FROM provider_circuit WHERE strpos(provider, ':') > 0 AND state <> 'CLOSED') AS tenant_circuits_open,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'function', function, 'started_at', began.started_at, 'finished_at', ended.finished_at) ORDER BY function), '[]')
     FROM unnest(CAST(:functions AS text[])) AS given (function)
