@@ -20,10 +20,11 @@ from nolapse.delivery.circuits import Circuits
 from nolapse.delivery.compose import Composed, Sender, address, compose
 from nolapse.delivery.outlets import Outlets
 from nolapse.delivery.pace import DAY, MINUTE, Limit, Paced, take_pace
+from nolapse.delivery.put_off import How, cancel_ended, put_off
 from nolapse.delivery.queue import QueuedNotification
 from nolapse.domain.outcomes import Outcome, Rejected
 from nolapse.domain.quiet_hours import TEXTS, Hours, next_open
-from nolapse.domain.routing import NoWay, Plan, Verdict, Wait, Way, judge, waiting
+from nolapse.domain.routing import Plan, Verdict, Wait, Way, judge, waiting
 from nolapse.domain.senders import NOTHING_OWN, Sending, in_turn
 from nolapse.domain.states import Status
 from nolapse.storage.engine import transaction
@@ -32,7 +33,6 @@ from nolapse.storage.statements import statement
 
 # A larger batch would send in turns, and outlast the function and its lease when a provider hangs.
 SENDS_AT_ONCE = 100
-UNREACHABLE = "no channel reaches this person"
 TENANT_WEBHOOK = "tenant-webhook"
 # The joins of a batch's facts stand in their order: to search for a better one costs as much as the answer.
 JOIN_AS_WRITTEN = text("SELECT set_config('join_collapse_limit', '1', true)")
@@ -131,19 +131,22 @@ class _Run:
             self._sending = read_sending(connection, {row.tenant_id for row in rows})
         found = [self._look(row) for row in rows]
         ready = [each for each in found if isinstance(each, Ready)]
-        put_off = [each for each in found if not isinstance(each, Ready)]
+        waits = [each for each in found if not isinstance(each, Ready)]
         with transaction(self._engine, "dispatch") as connection:
             denied = self._pace(connection, ready)
             notes = {key: paced.reason for key, paced in denied.items()}
-            put_off += [
+            waits += [
                 (each.row, Wait(each.way.position, denied[each.key].until))
                 for each in ready
                 if each.key in denied
             ]
             self._count_paced(denied)
-            self.counts["put_off"] += len(put_off) - len(denied)
-            self._put_off(connection, put_off, notes)
-            return self._claim(connection, [each for each in ready if each.key not in denied])
+            self.counts["put_off"] += len(waits) - len(denied)
+            self.counts["deferred"] += sum(not isinstance(how, Wait) for _, how in waits)
+            put_off(connection, waits, notes, self._now)
+            attempts = self._claim(connection, [each for each in ready if each.key not in denied])
+        self.counts["ended"] += cancel_ended(self._engine, [row for row in rows if row.ended], self._now)
+        return attempts
 
     def send(self, attempts: Attempts) -> Mapping[UUID, Outcome]:
         with ThreadPoolExecutor(min(len(attempts), SENDS_AT_ONCE)) as pool:
@@ -196,7 +199,9 @@ class _Run:
             self.counts["failed_over"] += len(onward)
             return self._claim(connection, onward)
 
-    def _look(self, row: Any) -> "Ready | tuple[Any, Wait | NoWay | str]":
+    def _look(self, row: Any) -> Ready | tuple[Any, How]:
+        if row.ended:
+            return row, Wait(row.channel_position, self._now)
         try:
             composed = compose(row, self._sender, self._now)
         except ValueError as error:
@@ -283,32 +288,6 @@ class _Run:
         if not ready.row.perishable and ready.row.attempt_count == 0:
             yield Limit(f"person:{ready.row.clinician_id}", self._rules.per_person_day, DAY)
 
-    def _put_off(
-        self,
-        connection: Connection,
-        put_off: Sequence[tuple[Any, Wait | NoWay | str]],
-        notes: Mapping[bytes, str],
-    ) -> None:
-        if not put_off:
-            return
-        self.counts["deferred"] += sum(not isinstance(how, Wait) for _, how in put_off)
-        waits = [(row, how if isinstance(how, Wait) else None, how) for row, how in put_off]
-        connection.execute(
-            statement("put_off"),
-            {
-                "keys": [row.idempotency_key for row, _, _ in waits],
-                "times": [row.scheduled_at for row, _, _ in waits],
-                "positions": [wait.position if wait else row.channel_position for row, wait, _ in waits],
-                "untils": [wait.until if wait else None for _, wait, _ in waits],
-                "reasons": [
-                    None if wait else _unreachable(row) if isinstance(how, NoWay) else how
-                    for row, wait, how in waits
-                ],
-                "notes": [notes.get(bytes(row.idempotency_key)) for row, _, _ in waits],
-                "now": self._now,
-            },
-        )
-
     def _claim(self, connection: Connection, ready: Sequence[Ready]) -> Attempts:
         if not ready:
             return {}
@@ -349,8 +328,3 @@ class _Run:
 
     def _answer_by(self, tries: int) -> datetime:
         return self._now + tries * self._rules.timeout
-
-
-def _unreachable(row: Any) -> str:
-    suppressed = [channel for channel in row.channels if channel in row.suppressed]
-    return f"{UNREACHABLE}: {', '.join(suppressed)} suppressed" if suppressed else UNREACHABLE

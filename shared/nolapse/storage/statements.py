@@ -18,9 +18,9 @@ def statement(name: str) -> TextClause:
 
     A line `-- include NAME` stands for another file; comments, which may name parameters, are cut.
     """
-    source = INCLUDE.sub(lambda line: _source(line[1]), _source(name))
-    return text(COMMENT.sub("", source).strip()).execution_options(**{NAME: name})
+    return text(COMMENT.sub("", _source(name)).strip()).execution_options(**{NAME: name})
 
 
 def _source(name: str) -> str:
-    return (resources.files("nolapse.storage") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    written = (resources.files("nolapse.storage") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    return INCLUDE.sub(lambda line: _source(line[1]), written)

@@ -16,9 +16,12 @@ from nolapse.domain.routing import JITTER, RETRY_DELAYS
 from nolapse.domain.seals import KeyRing
 from nolapse.runtime.bootstrap import runtime
 from nolapse.storage.engine import Credentials, create_engine
-from tests.integration.delivery.conftest import CLOSES, OPENS, Delivery
+from nolapse.storage.statements import statement
+from tests.integration.conftest import NOW
+from tests.integration.delivery.conftest import CLOSES, EXPIRES, OPENS, Delivery
 
 SETTLED_BY = timedelta(minutes=10)
+NIGHT = OPENS + timedelta(hours=12)
 
 
 def event(messages: list[Any]) -> dict[str, Any]:
@@ -72,6 +75,59 @@ class TestSent:
             ("dispatch", "QUEUED", "SENDING"),
             ("dispatch", "SENDING", "SENT"),
         ]
+
+
+class TestEndedOnItsWay:
+    """What lay in the queue, or had to be tried again, as its person left or its licence was renewed."""
+
+    @pytest.mark.parametrize(
+        ("edit", "reason"),
+        [
+            ("UPDATE clinicians SET status = 'LEFT'", "person left"),
+            ("UPDATE licenses SET status = 'ENDED'", "licence ended"),
+            ("UPDATE licenses SET expires_on = expires_on + 730", "date moved"),
+        ],
+    )
+    def test_it_is_not_sent_and_waits_for_nothing(self, delivery: Delivery, edit: str, reason: str) -> None:
+        delivery.due()
+        delivery.invoke("ReconcileFunction", NOW)
+        delivery.scan(OPENS)
+        delivery.register.execute(edit)
+        delivery.register.plan(OPENS)
+
+        delivery.dispatch()
+
+        assert delivery.mail == []
+        assert delivery.register.rows(
+            "SELECT status, reason FROM notification_schedule WHERE event = 'SECONDARY' AND occasion_date = :expires",
+            expires=EXPIRES,
+        ) == [("CANCELLED", reason)]
+        assert delivery.invoke("ReconcileFunction", NIGHT)["drift"] == 0
+
+    def test_what_could_not_leave_before_is_not_tried_again(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.faults.inject(faults.answer(429))
+        delivery.send(OPENS)
+        delivery.register.execute("UPDATE clinicians SET status = 'LEFT'")
+
+        delivery.send(OPENS + timedelta(minutes=10))
+
+        assert delivery.mail == []
+        assert delivery.statuses() == {"CANCELLED": 1}
+
+    def test_who_is_being_planned_just_now_is_looked_at_again(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.scan(OPENS)
+        delivery.register.execute("UPDATE clinicians SET status = 'LEFT'")
+        with delivery.register.database.engine.connect() as planning:
+            planning.execute(statement("lock_planning"), {"tenant_id": None, "clinician_ids": None})
+            delivery.dispatch()
+            assert delivery.statuses() == {"PENDING": 1}
+
+        delivery.send(OPENS + timedelta(minutes=1))
+
+        assert delivery.mail == []
+        assert delivery.statuses() == {"CANCELLED": 1}
 
 
 class TestOnce:

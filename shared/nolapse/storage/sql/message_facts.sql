@@ -28,7 +28,9 @@ SELECT
   ) AS states,
   tenants.name AS clinic_name, tenants.slug AS tenant, person.full_name, holder.full_name AS holder_name,
   license_type, state, license_number, person_dates.on_date AS first_date,
-  coalesce(person.timezone, tenants.timezone) AS zone
+  coalesce(person.timezone, tenants.timezone) AS zone,
+-- include ended
+  AS ended
 FROM notification_schedule AS schedule
 JOIN tenants USING (tenant_id)
 JOIN clinicians AS person USING (clinician_id)
