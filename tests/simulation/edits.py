@@ -5,8 +5,8 @@ What the base called for until then is remembered: by that what left earlier is 
 
 import json
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -50,6 +50,13 @@ class Past:
     at: datetime
     calls: Mapping[str, Called]
     in_flight: frozenset[str]
+
+
+def as_of(call: Called, at: datetime, pasts: Sequence[Past], called: Mapping[str, Called]) -> Called:
+    """What was called for, in the zone that its recipient lived in at `at`: they may have moved since, and back."""
+    then = next((past.calls for past in pasts if past.at > at), called)
+    lived = (other.expected.recipient for other in then.values() if other.person == call.person)
+    return replace(call, expected=replace(call.expected, recipient=next(lived, call.expected.recipient)))
 
 
 def on_their_way(engine: Engine) -> frozenset[str]:

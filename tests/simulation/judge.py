@@ -16,7 +16,7 @@ from nolapse.domain.routing import MOST_PROBES, RETRY_DELAYS
 from nolapse.oversight.audit import verify_audit
 from nolapse.runtime.bootstrap import runtime
 from tests.simulation.base import CANARIES
-from tests.simulation.edits import Past
+from tests.simulation.edits import Past, as_of
 from tests.simulation.receipts import DELIVERED, Story
 
 TOLD = {"SENT", "DELIVERED", "BOUNCED"}
@@ -68,6 +68,8 @@ Attempts = Mapping[str, Sequence[Row[Any]]]
 Stories = Mapping[str, Sequence[Story]]
 # (provider, how long ago): whether it could say what it took.
 CanTell = Callable[[str, timedelta], bool]
+# (what was called for, when): the same, where its recipient lived then.
+Zoned = Callable[[Called, datetime], Called]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +175,10 @@ def judge(
     # Moved by an edit before a night could bring them back: only their attempts are left, under keys of the past.
     gone = {key for key in rows_lost if attempts.get(key) and key not in called and key not in by_key}
     _judge_doubled(verdict, proof, record, ever=ever, attempts=attempts, gone=gone)
-    for what in ("outside", "crowded"):
-        verdict.blame(what, *proof.blamed(what))
-    _judge_moved(verdict, proof, record, called=called, pasts=pasts, rules=rules)
-    _judge_texts(verdict, record.received, ever, rules.tolerance)
+    verdict.blame("crowded", *proof.blamed("crowded"))
+    zoned = partial(as_of, pasts=pasts, called=called)
+    _judge_moved(verdict, proof, record, called=called, pasts=pasts, rules=rules, zoned=zoned)
+    _judge_texts(verdict, record.received, ever, rules.tolerance, zoned)
     _judge_untold(verdict, by_key, attempts, can_tell, until)
     arrived = {message.key for message in record.reached}
     verdict.returned = len(record.received) - len(record.reached)
@@ -221,17 +223,22 @@ def _judge_moved(
     called: Mapping[str, Called],
     pasts: Sequence[Past],
     rules: Rules,
+    zoned: Zoned,
 ) -> None:
-    """What is called for no longer left while it was, in its window or late; so did what came back."""
+    """What is called for no longer left while it was, in its window or late; so did what came back, and what its
+    recipient has moved from since.
+    """
     at = {message.key: message.received_at for message in record.received}
+    for key in proof.blamed("outside"):
+        verdict.blame("outside", *([] if may_leave(zoned(called[key], at[key]), at[key], rules) else [key]))
     returned = [(story.message.key, story.message.received_at) for story in record.stories if story.came_back]
     for key, when in [*((key, at[key]) for key in proof.blamed("unexpected")), *returned]:
         last = next((past for past in reversed(pasts) if key in past.calls), None)
         if key in called:
-            verdict.blame("outside", *([] if may_leave(called[key], when, rules) else [key]))
+            verdict.blame("outside", *([] if may_leave(zoned(called[key], when), when, rules) else [key]))
         elif last is None or not _was_called_for(key, when, last, rules.tolerance):
             verdict.blame("unexpected", key)
-        elif not may_leave(last.calls[key], when, rules):
+        elif not may_leave(zoned(last.calls[key], when), when, rules):
             verdict.blame("outside", key)
 
 
@@ -283,14 +290,18 @@ def _excuse(  # noqa: PLR0911  one line for each excuse
 
 
 def _judge_texts(
-    verdict: Verdict, received: Iterable[Received], called: Mapping[str, Called], tolerance: timedelta
+    verdict: Verdict,
+    received: Iterable[Received],
+    called: Mapping[str, Called],
+    tolerance: timedelta,
+    zoned: Zoned,
 ) -> None:
     """No SMS in the quiet hours of its recipient, by a clock as far off as is tolerated."""
     made = runtime().settings
     for message in received:
         if isinstance(message, ReceivedEmail) or message.key not in called:
             continue
-        zone = called[message.key].expected.recipient.zone
+        zone = zoned(called[message.key], message.received_at).expected.recipient.zone
         times = [message.received_at + off for off in (timedelta(), tolerance, -tolerance)]
         if not any(
             next_allowed(at, zone, made.sms_quiet_from, made.sms_quiet_until).start == at for at in times
