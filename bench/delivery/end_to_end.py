@@ -41,7 +41,8 @@ from nolapse.domain.quiet_hours import Hours
 from nolapse.domain.seals import KeyRing
 from nolapse.runtime.sqs_events import open_batch
 
-DISPATCHERS = 2
+# One more than cores: each waits for PostgreSQL a third of its time, and for the others' commits.
+DISPATCHERS = 3
 BATCH = 100
 RECEIVED_AT_ONCE = 10
 # How many messages lie between scan and the dispatchers.
