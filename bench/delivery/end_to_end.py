@@ -41,7 +41,7 @@ from nolapse.domain.quiet_hours import Hours
 from nolapse.domain.seals import KeyRing
 from nolapse.runtime.sqs_events import open_batch
 
-# One more than cores: each waits for PostgreSQL a third of its time, and for the others' commits.
+# One more than cores: who waits for PostgreSQL, or for another's commit, leaves a core free.
 DISPATCHERS = 3
 BATCH = 100
 RECEIVED_AT_ONCE = 10
