@@ -15,8 +15,8 @@ same_rows  the least SQL that writes the rows that we write, into our tables, ov
 others     as their documentation tunes them for throughput, the best of the batch sizes that their file lists.
 drivers    the same statements of ours over pg8000 and over psycopg, at three sizes of batch, one connection.
 dispatch   scan() and dispatch() whole (seals, texts, limits), with a provider and a queue that do nothing.
-end_to_end the same over the wire to an SQS double (standin.py), scan by boto3, three dispatchers. standin_share: what the
-           double and those who poll it take of the cores' time; in the cloud SQS and Lambda do both.
+end_to_end the same over the wire to an SQS double (standin.py), scan by boto3, three dispatchers. standin_share: what
+           the double and those who poll it take of the cores' time; in the cloud SQS and Lambda do both.
 """
 
 import sys

@@ -175,7 +175,7 @@ def judge(
     # Moved by an edit before a night could bring them back: only their attempts are left, under keys of the past.
     gone = {key for key in rows_lost if attempts.get(key) and key not in called and key not in by_key}
     _judge_doubled(verdict, proof, record, ever=ever, attempts=attempts, gone=gone)
-    verdict.blame("crowded", *proof.blamed("crowded"))
+    _judge_crowded(verdict, proof, called, {key for key in rows_lost if attempts.get(key)})
     zoned = partial(as_of, pasts=pasts, called=called)
     _judge_moved(verdict, proof, record, called=called, pasts=pasts, rules=rules, zoned=zoned)
     _judge_texts(verdict, record.received, ever, rules.tolerance, zoned)
@@ -273,7 +273,7 @@ def _excuse(  # noqa: PLR0911  one line for each excuse
             return "deferred: rejected"
         case "DEFERRED", "no channel reaches this person" if not row.reachable:
             return "deferred: no channel reaches them"
-        case "BOUNCED", _ if any(map(Story.says_so, returned)) and (
+        case "BOUNCED", _ if any(map(Story.may_say_so, returned)) and (
             row.on_the_last or row.perishable or row.window_end + rules.lookback <= until
         ):
             return "came back: no other channel"
@@ -360,6 +360,18 @@ def _judge_doubled(
             verdict.excused["told again: its row was lost, and an edit moved it before the night"] += 1
 
 
+def _judge_crowded(
+    verdict: Verdict, proof: Proof, called: Mapping[str, Called], lost: Collection[str]
+) -> None:
+    """Late messages keep their distance from what the schedule knows to have left, until a night brings rows back."""
+    unknown = {called[key].person for key in lost if key in called}
+    for key in proof.blamed("crowded"):
+        if called[key].person in unknown:
+            verdict.excused["crowded: the row of what was sent before was lost"] += 1
+        else:
+            verdict.blame("crowded", key)
+
+
 def _told_twice(
     received: Iterable[Received], called: Mapping[str, Called], attempts: Attempts
 ) -> list[set[str]]:
@@ -409,11 +421,11 @@ def _may_be(has_arrived: bool, stories: Sequence[Story]) -> set[str]:
     """What a row that is final may say."""
     if has_arrived:
         return {"SENT", "DELIVERED"}
-    returned = [story.says_so() for story in stories if story.came_back]
+    returned = [story for story in stories if story.came_back]
     if not returned:
         return FINAL - TOLD
-    known = FINAL - {"SENT", "DELIVERED"} if any(returned) else set()
-    return known if all(returned) else {*known, "SENT", "DELIVERED"}
+    known = FINAL - {"SENT", "DELIVERED"} if any(map(Story.may_say_so, returned)) else set()
+    return known if all(map(Story.says_so, returned)) else {*known, "SENT", "DELIVERED"}
 
 
 def _was_too_old(row: Row[Any]) -> bool:

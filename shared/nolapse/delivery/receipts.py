@@ -124,6 +124,8 @@ def _apply(
     went_on = connection.execute(
         statement("go_on_after_bounce"), {**about, "late_since": late_since}
     ).rowcount
+    if went_on:
+        connection.execute(statement("space_anew"), about)
     moved.update(settled=settled, went_on=went_on, bounced_for_good=max(0, moved["bounced"] - went_on))
     return moved
 
