@@ -102,6 +102,11 @@ GUARDS = (
         f"{DELIVERY}/test_catch_up.py::TestOnePerPerson::test_one_whose_fate_is_unknown_keeps_the_next_waiting",
     ),
     Guard(
+        "end on the way", "what an edit ended in the queue leaves all the same",
+        "shared/nolapse/delivery/dispatch.py", "        if row.ended:", "        if False:",
+        f"{DELIVERY}/test_dispatch.py::TestEndedOnItsWay::test_it_is_not_sent_and_waits_for_nothing",
+    ),
+    Guard(
         "limit per person", "a day has no limit",
         "shared/nolapse/delivery/dispatch.py",
         "        if not ready.row.perishable and ready.row.attempt_count == 0:", "        if False:",
