@@ -161,7 +161,7 @@ class TestSuppressions:
             said = operator.run("suppressions", "list", *asked)
             for shown in (suppression, "clinic", "EMAIL", "HARD_BOUNCE"):
                 assert shown in said
-            assert "ada" not in said.lower()
+            assert "@" not in said
         for asked in (["--tenant", "another"], ["--address", "grace@clinic.test"]):
             assert operator.run("suppressions", "list", *asked) == "No address is suppressed.\n"
 
