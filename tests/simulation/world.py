@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import boto3
@@ -158,6 +159,8 @@ class World:
     disturbances: int = 0
     disturbances_over: int = 0
     answers: list[Answer] = field(default_factory=list)
+    # Two functions at once may both lose the database, and one connection answers one question at a time.
+    _asking: RLock = field(default_factory=RLock)
     _runtimes: dict[str, Runtime] = field(default_factory=dict)
     # Since when each month has its partition.
     _months: datetime | None = None
@@ -248,18 +251,19 @@ class World:
 
     def look(self, sql: str, **parameters: Any) -> Row[Any]:
         """The one row that `sql` selects."""
-        try:
-            return self.looking.execute(text(sql), parameters).one()
-        except (DBAPIError, OSError):
-            self._look_again()
-            return self.looking.execute(text(sql), parameters).one()
+        with self._asking:
+            try:
+                return self.looking.execute(text(sql), parameters).one()
+            except (DBAPIError, OSError):
+                self._look_again()
+                return self.looking.execute(text(sql), parameters).one()
 
     def scalar(self, sql: str, **parameters: Any) -> Any:
         return self.look(sql, **parameters)[0]
 
     def crash_database(self) -> None:
         """A backend dies, so the server ends all others and recovers what was committed."""
-        with self.disturbance():
+        with self.disturbance(), self._asking:
             backend: int = self.scalar("SELECT pg_backend_pid()")
             os.kill(backend, signal.SIGKILL)
             # Once the server knows of it, nobody connects anew before it has recovered.
