@@ -1,8 +1,10 @@
 -- Why nothing calls for a notification any more, as planning would say of one that waits; NULL where something may.
--- Of the row of `schedule` with its `person`, `holder`, `licenses` and `medications`.
+-- Of the row of `schedule` with its `person`, `holder`, `licenses`, `person_dates` and `medications`.
   CASE
     WHEN person.status <> 'ACTIVE' OR holder.status <> 'ACTIVE' THEN 'person left'
     WHEN licenses.status = 'ENDED' THEN 'licence ended'
-    WHEN licenses.expires_on <> schedule.occasion_date THEN 'date moved'
+    WHEN schedule.license_id IS NOT NULL AND licenses.expires_on IS DISTINCT FROM schedule.occasion_date
+      THEN 'date moved'
+    WHEN schedule.person_date_id IS NOT NULL AND person_dates.on_date IS NULL THEN 'date removed'
     WHEN medications.status = 'STOPPED' THEN 'medication stopped'
   END

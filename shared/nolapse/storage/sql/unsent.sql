@@ -6,16 +6,15 @@
 SELECT slug AS tenant, event, schedule.status, reason, idempotency_key, scheduled_at
 FROM notification_schedule AS schedule
 JOIN tenants USING (tenant_id)
-JOIN clinicians AS recipient USING (clinician_id)
+JOIN clinicians AS person USING (clinician_id)
 LEFT JOIN licenses USING (license_id)
 LEFT JOIN person_dates USING (person_date_id)
 LEFT JOIN medications USING (medication_id)
 JOIN clinicians AS holder
   ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id, medications.clinician_id)
-WHERE recipient.status = 'ACTIVE' AND holder.status = 'ACTIVE'
-  AND (licenses.license_id IS NULL OR (licenses.status = 'ACTIVE' AND licenses.expires_on = occasion_date))
-  AND (person_dates.person_date_id IS NULL OR person_dates.on_date IS NOT NULL)
-  AND coalesce(medications.status, 'ACTIVE') = 'ACTIVE'
+WHERE
+-- include ended
+  IS NULL
   AND schedule.status IN ('DEFERRED', 'BOUNCED', 'SUPPRESSED')
   AND scheduled_at > CAST(:since AS timestamptz) - interval '48 hours' AND scheduled_at <= :now
   AND window_end > :since AND (window_end > :now OR NOT perishable)
