@@ -8,12 +8,7 @@ FROM (
 -- include ended
     AS reason
   FROM notification_schedule AS schedule
-  JOIN clinicians AS person USING (clinician_id)
-  LEFT JOIN licenses USING (license_id)
-  LEFT JOIN person_dates USING (person_date_id)
-  LEFT JOIN medications USING (medication_id)
-  JOIN clinicians AS holder
-    ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id, medications.clinician_id)
+-- include who_and_what
   WHERE (schedule.idempotency_key, schedule.scheduled_at) IN (
     SELECT * FROM unnest(CAST(:keys AS bytea[]), CAST(:times AS timestamptz[])))
 ) AS ended

@@ -6,12 +6,7 @@
 SELECT slug AS tenant, event, schedule.status, reason, idempotency_key, scheduled_at
 FROM notification_schedule AS schedule
 JOIN tenants USING (tenant_id)
-JOIN clinicians AS person USING (clinician_id)
-LEFT JOIN licenses USING (license_id)
-LEFT JOIN person_dates USING (person_date_id)
-LEFT JOIN medications USING (medication_id)
-JOIN clinicians AS holder
-  ON holder.clinician_id = coalesce(licenses.clinician_id, person_dates.clinician_id, medications.clinician_id)
+-- include who_and_what
 WHERE
 -- include ended
   IS NULL
