@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from threading import Event, Lock
 from typing import Any
 
@@ -305,21 +306,22 @@ class TestPlaces:
         assert most == 4
 
     def test_who_waits_in_vain_has_sent_nothing(self, rig: Any, email: Email) -> None:
+        """Whose turn comes at the last moment finds a place: who waits in vain differs from round to round."""
         rig.faults.at = SEND
-        rig.faults.inject(*[faults.hang_after_accept] * 12)
         provider = rig.provider_at(rig.double.url, TIMEOUT)
-        emails = [replace(email, key=f"{number:064x}") for number in range(12)]
-        with ThreadPoolExecutor(12) as pool:
-            outcomes = list(pool.map(provider.send, emails))
-        waited = {
-            email.key: outcome
-            for email, outcome in zip(emails, outcomes, strict=True)
-            if isinstance(outcome, RetrySafe)
-        }
-        assert waited
+        waited: dict[str, str] = {}
+        for turn in count():
+            rig.faults.inject(*[faults.hang_after_accept] * 12)
+            emails = [replace(email, key=f"{turn * 12 + number:064x}") for number in range(12)]
+            with ThreadPoolExecutor(12) as pool:
+                outcomes = list(pool.map(provider.send, emails))
+            for sent, outcome in zip(emails, outcomes, strict=True):
+                if isinstance(outcome, RetrySafe):
+                    waited[sent.key] = outcome.code
+            if "graph:MailboxBusy" in waited.values():
+                break
         # 429: a place was given up whose request the mailbox was still busy with.
-        codes = {outcome.code for outcome in waited.values()}
-        assert codes <= {"graph:MailboxBusy", "graph:TimeoutError", "graph:429"}
+        assert set(waited.values()) <= {"graph:MailboxBusy", "graph:TimeoutError", "graph:429"}
         assert waited.keys().isdisjoint(message.key for message in rig.double.messages())
 
     def test_mailboxes_do_not_wait_for_one_another(self, rig: Any, email: Email) -> None:
