@@ -5,7 +5,7 @@ pure-Python twin, what did come is what the doubles kept.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from uuid import UUID
@@ -106,7 +106,8 @@ def prove(
             proof.blame("unexpected", key)
         elif not may_leave(called[key], at, rules):
             proof.blame("outside", key)
-    _judge_spacing(proof, called, arrived, rules)
+    for key, _ in crowded(called, arrived, rules):
+        proof.blame("crowded", key)
     return proof
 
 
@@ -155,17 +156,19 @@ def _may_leave_at(call: Called, at: datetime, rules: Rules) -> bool:
     )
 
 
-def _judge_spacing(
-    proof: Proof, called: dict[str, Called], arrived: dict[str, datetime], rules: Rules
-) -> None:
-    last: dict[UUID, datetime] = {}
+def crowded(
+    called: Mapping[str, Called], arrived: Mapping[str, datetime], rules: Rules
+) -> Iterator[tuple[str, str]]:
+    """Late messages that came too soon after another late one of the same person: each with that one."""
+    last: dict[UUID, str] = {}
     for key, at in sorted(arrived.items(), key=lambda item: item[1]):
         call = called.get(key)
         if call is None or _in_window(call, at, rules):
             continue
-        if call.person in last and at - last[call.person] < rules.spacing - rules.tolerance:
-            proof.blame("crowded", key)
-        last[call.person] = at
+        before = last.get(call.person)
+        if before is not None and at - arrived[before] < rules.spacing - rules.tolerance:
+            yield key, before
+        last[call.person] = key
 
 
 def _in_window(call: Called, at: datetime, rules: Rules) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, text
 
 from local.doubles.received import ReceivedEmail, ReceivedText
-from local.proof import Called, Proof, Rules, called_for, may_leave, prove
+from local.proof import Called, Proof, Rules, called_for, crowded, may_leave, prove
 from nolapse.domain.calendar import next_allowed
 from nolapse.domain.routing import MOST_PROBES, RETRY_DELAYS
 from nolapse.oversight.audit import verify_audit
@@ -175,7 +175,7 @@ def judge(
     # Moved by an edit before a night could bring them back: only their attempts are left, under keys of the past.
     gone = {key for key in rows_lost if attempts.get(key) and key not in called and key not in by_key}
     _judge_doubled(verdict, proof, record, ever=ever, attempts=attempts, gone=gone)
-    _judge_crowded(verdict, proof, called, {key for key in rows_lost if attempts.get(key)})
+    _judge_crowded(verdict, record, called, rules, {key for key in rows_lost if attempts.get(key)})
     zoned = partial(as_of, pasts=pasts, called=called)
     _judge_moved(verdict, proof, record, called=called, pasts=pasts, rules=rules, zoned=zoned)
     _judge_texts(verdict, record.received, ever, rules.tolerance, zoned)
@@ -361,12 +361,12 @@ def _judge_doubled(
 
 
 def _judge_crowded(
-    verdict: Verdict, proof: Proof, called: Mapping[str, Called], lost: Collection[str]
+    verdict: Verdict, record: Record, called: Mapping[str, Called], rules: Rules, lost: Collection[str]
 ) -> None:
     """Late messages keep their distance from what the schedule knows to have left, until a night brings rows back."""
-    unknown = {called[key].person for key in lost if key in called}
-    for key in proof.blamed("crowded"):
-        if called[key].person in unknown:
+    arrived = {message.key: message.received_at for message in record.reached}
+    for key, before in crowded(called, arrived, rules):
+        if before in lost:
             verdict.excused["crowded: the row of what was sent before was lost"] += 1
         else:
             verdict.blame("crowded", key)
