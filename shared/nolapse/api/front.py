@@ -150,25 +150,24 @@ class Front:
             raise TooLarge("headers", MOST_HEADER_BYTES, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if len(event.get("body") or "") > MOST_BODY_BYTES:
             raise TooLarge("the body", MOST_BODY_BYTES)
-        if not (path.startswith("/v1/") or what.is_guarded) or what.method == "OPTIONS":
+        if what.method == "OPTIONS":
+            return {}
+        if not (path.startswith("/v1/") or what.is_guarded):
+            _check_known(what)
             return {}
         principal = self.verifier.principal(headers.get("authorization"))
         now = self.clock()
         left = self.pace.take(self.engine, principal, now)
         self.app.context.update(principal=principal, now=now)
         authorize(principal, what)
-        if what.methods and what.route is None:
-            raise MethodNotAllowed(what.methods)
+        _check_known(what)
         _check_body(event)
         return left
 
     # ---- refusals, all of one shape
     def _no_route(self, _error: Exception) -> Response[str]:
-        what: Asked = self.app.context["asked"]
-        # A route that the matrix knows and the resolver does not take has letters in its path that no id has.
-        wrong_method = what.methods and what.route is None
-        error = MethodNotAllowed(what.methods) if wrong_method else NotFound("page")
-        return self._respond(error)
+        """A route that the matrix knows and the resolver does not take has letters in its path that no id has."""
+        return self._respond(NotFound("page"))
 
     def _refused_by_route(self, error: Exception) -> Response[str]:
         return self._respond(self._said(error))
@@ -232,6 +231,17 @@ class Front:
                 "correlation_id": self.app.context["correlation_id"],
             },
         )
+
+
+def _check_known(what: Asked) -> None:
+    """What the matrix does not know, no route may answer, however the resolver reads its path.
+
+    Raises NotFound, MethodNotAllowed.
+    """
+    if what.pattern is None:
+        raise NotFound("page")
+    if what.route is None:
+        raise MethodNotAllowed(what.methods)
 
 
 def _check_body(event: Mapping[str, Any]) -> None:

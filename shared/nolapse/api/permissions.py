@@ -144,4 +144,4 @@ def authorize(principal: Principal, what: Asked) -> None:
 
 @cache
 def _pattern(route: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"<\w+>", "[^/]+", route))
+    return re.compile(re.sub(r"<\w+>", r"[^/\\s]+", re.escape(route)))

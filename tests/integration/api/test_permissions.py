@@ -174,3 +174,19 @@ def test_nobody_reaches_another_tenant_s_records_and_nothing_changes(
 def test_without_a_token_there_is_no_answer(api: Api, method: str, route: str) -> None:
     ids = dict.fromkeys(re.findall(r"<(\w+)>", route), UUID(int=0)) | {"clinician_id": UUID(int=0)}
     assert api.call(method, request(method, route, ids)[0]).status == 401
+
+
+# A pattern's end matches before a last line break too, by which a resolver may know a path that the matrix does not.
+@pytest.mark.parametrize("beside", ["%0A", "/"])
+def test_a_path_beside_a_route_is_nobody_s(api: Api, beside: str) -> None:
+    api.front.resources.make_all()
+    token = api.token(api.register.tenant("mine"), Role.ADMIN)
+    before = everything(api)
+    for method, route in ROUTES:
+        ids = dict.fromkeys(re.findall(r"<(\w+)>", route), UUID(int=0)) | {"clinician_id": UUID(int=0)}
+        path, body = request(method, route, ids) if route.startswith("/v1/") else (route, None)
+        anybody = api.call(method, path + beside, None, body)
+        admin = api.call(method, path + beside, token, body, if_match="*")
+        assert anybody.status == (401 if route.startswith("/v1/") else 404), (method, route)
+        assert admin.status == 404, (method, route)
+    assert everything(api) == before
