@@ -16,6 +16,9 @@ CALENDAR = "calendar"
 FEED = "feed"
 UNSUBSCRIBE = "unsubscribe"
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
 
 class DeadLink(NolapseError):
     """It was good once: its time is over, or it was revoked."""
@@ -62,7 +65,7 @@ class Links:
         claims = {
             "person": link.clinician_id.hex,
             "tenant": link.tenant_id.hex,
-            "issued": int(link.issued_at.timestamp()),
+            "issued": _microseconds(link.issued_at),
         }
         return (
             f"{self.base}/clinicians/{link.clinician_id}/calendar.ics?token={self.keys().seal(FEED, claims)}"
@@ -71,14 +74,16 @@ class Links:
     def open_person(self, purpose: str, sealed: str, now: datetime) -> PersonLink:
         """Raises BrokenSeal."""
         claims = self.keys().open(purpose, sealed, now=now)
-        return PersonLink(UUID(claims["tenant"]), UUID(claims["person"]), _instant(claims["issued"]))
+        return PersonLink(
+            UUID(claims["tenant"]), UUID(claims["person"]), _EPOCH + _MICROSECOND * claims["issued"]
+        )
 
     def seal(self, purpose: str, link: NotificationLink) -> str:
         claims = {
             "key": link.key.hex(),
             "at": int(link.scheduled_at.timestamp()),
             "tenant": link.tenant_id.hex,
-            "issued": int(link.issued_at.timestamp()),
+            "issued": _microseconds(link.issued_at),
         }
         return self.keys().seal(purpose, claims, expires_at=link.issued_at + self.lasting)
 
@@ -88,10 +93,11 @@ class Links:
         return NotificationLink(
             UUID(claims["tenant"]),
             bytes.fromhex(claims["key"]),
-            _instant(claims["at"]),
-            _instant(claims["issued"]),
+            datetime.fromtimestamp(claims["at"], UTC),
+            _EPOCH + _MICROSECOND * claims["issued"],
         )
 
 
-def _instant(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _microseconds(instant: datetime) -> int:
+    """As exact as the base has it: what is revoked is what was issued before."""
+    return (instant - _EPOCH) // _MICROSECOND

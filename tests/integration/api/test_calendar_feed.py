@@ -1,6 +1,6 @@
 """A person's calendar: subscribed to by a link, and dead once it is revoked."""
 
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
@@ -56,6 +56,14 @@ def test_revoked_it_is_dead_and_a_new_one_is_good(api: Api, staff: str, ada: UUI
     assert api.register.rows("SELECT subject FROM audit_log WHERE action = 'links.revoked'") == [
         (f"clinician:{ada}",)
     ]
+
+
+def test_a_link_made_in_the_second_of_a_revocation_is_good(api: Api, staff: str, ada: UUID) -> None:
+    api.clock.move_to(api.clock.now() + timedelta(milliseconds=500))
+    revoked = api.clock.now() + timedelta(milliseconds=800)
+    api.register.execute("UPDATE clinicians SET links_revoked_at = :at", at=revoked)
+
+    assert api.call("GET", feed(api, staff, ada)).status == 200
 
 
 def test_a_link_opens_one_person_s_and_a_forged_one_nobody_s(

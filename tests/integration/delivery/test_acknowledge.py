@@ -442,6 +442,27 @@ class TestWhoMayNot:
 
         self.refused(browser, link, 410)
 
+    def test_who_was_told_of_a_licence_that_is_another_s(self, delivery: Delivery, browser: Browser) -> None:
+        link = link_in(reminded(delivery))
+        (tenant,) = delivery.register.rows("SELECT tenant_id FROM licenses")[0]
+        other = delivery.register.clinician(tenant, "mary")
+        delivery.register.execute("UPDATE licenses SET clinician_id = :other", other=other)
+
+        self.refused(browser, link, 410)
+
+    def test_who_leads_the_new_holder_may_answer(self, delivery: Delivery, browser: Browser) -> None:
+        link = link_in(reminded(delivery))
+        delivery.register.execute(
+            "UPDATE licenses SET clinician_id = ("
+            "SELECT supervisor_id FROM clinicians WHERE clinicians.clinician_id = licenses.clinician_id)"
+        )
+        delivery.register.execute(
+            "UPDATE clinicians SET supervisor_id = (SELECT clinician_id FROM clinicians WHERE full_name = 'Ada Byron')"
+            " WHERE full_name <> 'Ada Byron'"
+        )
+
+        assert browser.get(link).status == 200
+
     def test_a_link_for_another_purpose(self, delivery: Delivery, browser: Browser) -> None:
         links = runtime().links
         link = link_in(reminded(delivery))

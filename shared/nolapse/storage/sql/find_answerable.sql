@@ -5,7 +5,9 @@ SELECT
   tenants.name AS clinic_name, license_type, state, license_number, expires_on, licenses.updated_at,
   holder.full_name AS holder_name, holder.clinician_id = notice.clinician_id AS is_holder,
   coalesce(person.timezone, tenants.timezone) AS zone,
-  person.status = 'ACTIVE' AND coalesce(person.links_revoked_at < :issued_at, true) AS link_is_good,
+  person.status = 'ACTIVE' AND coalesce(person.links_revoked_at < :issued_at, true)
+    -- who was told of a licence that another holds today, has no more say in it
+    AND person.clinician_id IN (holder.clinician_id, holder.supervisor_id) AS link_is_good,
   licenses.status = 'ACTIVE' AND expires_on IS NOT DISTINCT FROM notice.occasion_date AS is_open,
   answered.answer, answered.at AS answered_at
 FROM notification_schedule AS notice
