@@ -285,7 +285,7 @@ class _Run:
         yield Limit(f"sender:{way.provider}:{ready.sender.lower()}", of_sender or usual, MINUTE)
         yield Limit(f"channel:{way.channel}", self._outlets.per_minute[way.channel], MINUTE)
         yield Limit(f"tenant:{ready.row.tenant_id}", own.per_minute or self._rules.per_tenant_minute, MINUTE)
-        if not ready.row.perishable and ready.row.attempt_count == 0:
+        if not ready.row.perishable and ready.number == 1:
             yield Limit(f"person:{ready.row.clinician_id}", self._rules.per_person_day, DAY)
 
     def _claim(self, connection: Connection, ready: Sequence[Ready]) -> Attempts:

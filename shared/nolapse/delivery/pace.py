@@ -45,7 +45,8 @@ def take_pace(
 ) -> dict[bytes, Paced]:
     """The wishes that some limit has no room for; in the order given, the first first.
 
-    What is held back by one limit leaves its room under the others to those behind it.
+    What is held back by one limit leaves its room under the others to those behind it, in later batches too: who waits
+    for a minute's room would else spend their day in waiting.
     """
     asked = Counter(limit.subject for wanted in wishes.values() for limit in wanted)
     if not asked:
@@ -73,4 +74,14 @@ def take_pace(
             continue
         for limit in wanted:
             left[limit.subject] -= 1
+    spare = [subject for subject in subjects if left[subject] > 0]
+    if spare:
+        connection.execute(
+            statement("give_back_pace"),
+            {
+                "subjects": spare,
+                "slots": [limits[subject].slot(now) for subject in spare],
+                "unused": [left[subject] for subject in spare],
+            },
+        )
     return held

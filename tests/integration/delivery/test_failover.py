@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from nolapse.delivery.dispatch import dispatch
 from nolapse.domain.routing import MOST_PROBES, RETRY_DELAYS
 from nolapse.runtime.bootstrap import runtime
 from tests.integration.conftest import Register
-from tests.integration.delivery.conftest import CLOSES, OPENS, Delivery, delivering
+from tests.integration.delivery.conftest import OPENS, Delivery, delivering
 
 MINUTE = timedelta(minutes=1)
 
@@ -111,6 +111,17 @@ class TestProvider:
 
         assert vendors.delivery.statuses() == {"SENT": 1}
         assert [number for number, *_ in vendors.attempts()] == list(range(1, 8))
+
+    def test_the_second_provider_spends_no_second_message_of_the_day(self, vendors: Vendors) -> None:
+        vendors.due()
+        vendors.sendgrid.inject(faults.answer(429))
+        vendors.delivery.scan(OPENS)
+        made, batch = runtime(), vendors.delivery.opened(vendors.delivery.receive())
+        rules = replace(made.dispatch_rules, per_person_day=1)
+
+        dispatch(made.engine, made.outlets, made.sender, rules, batch=batch, now=OPENS)
+
+        assert (len(vendors.stood_in), vendors.delivery.statuses()) == (1, {"SENT": 1})
 
     def test_a_dispatcher_killed_between_two_providers_leaves_nothing_open(self, vendors: Vendors) -> None:
         """The first answer and the second attempt are one commit: a kill in the second send is as one in the first."""
@@ -233,43 +244,6 @@ class TestCircuit:
             delivery.send(OPENS + minute * MINUTE)
         assert delivery.statuses() == {"SENT": 6}
         assert max(delivery.keys_sent().values()) == 1
-
-
-class TestPace:
-    def test_what_is_over_it_leaves_in_the_next_minutes_the_most_urgent_first(
-        self, delivery: Delivery
-    ) -> None:
-        delivery.due(8)
-        for minute, sent in ((0, 3), (1, 6), (2, 8)):
-            now = OPENS + minute * MINUTE
-            delivery.scan(now)
-            made = runtime()
-            batch = delivery.opened(delivery.receive())
-            slow = replace(made.outlets, per_minute={"EMAIL": 3})
-            counts = dispatch(made.engine, slow, made.sender, made.dispatch_rules, batch=batch, now=now)
-            assert (len(delivery.mail), counts["paced"]) == (sent, 8 - sent)
-        assert delivery.statuses() == {"SENT": 8}
-        assert delivery.register.rows("SELECT max(attempt_count) FROM notification_schedule") == [(1,)]
-
-    def test_one_person_gets_no_more_than_so_many_a_day(self, delivery: Delivery) -> None:
-        tenant = delivery.due()
-        ((ada,),) = delivery.register.rows("SELECT clinician_id FROM clinicians")
-        for number in range(4):
-            delivery.register.license(
-                tenant, ada, datetime(2026, 11, 25, tzinfo=UTC).date(), number=f"X-{number}"
-            )
-        delivery.register.plan(tenant_id=tenant)
-        delivery.scan(OPENS)
-        made = runtime()
-        rules = replace(made.dispatch_rules, per_person_day=2)
-        batch = delivery.opened(delivery.receive())
-        counts = dispatch(made.engine, made.outlets, made.sender, rules, batch=batch, now=OPENS)
-
-        assert (len(delivery.mail), counts["paced"]) == (2, 3)
-        assert delivery.statuses() == {"SENT": 2, "PENDING": 3}
-        # Its window closes before tomorrow: then it is late, and late ones are spaced.
-        delivery.catch_up(CLOSES)
-        assert delivery.statuses()["LATE_PENDING"] >= 1
 
 
 class TestUnproven:
