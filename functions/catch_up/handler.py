@@ -2,7 +2,7 @@
 renewals as they stand.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from nolapse.delivery.catch_up import catch_up
@@ -18,7 +18,8 @@ def handler(event: dict[str, Any], context: Any) -> Counts:
 
 
 def run(runtime: Runtime, now: datetime) -> Counts:
-    counts = catch_up(runtime.engine, runtime.outlets, runtime.late_policy, now=now)
+    patience = timedelta(seconds=runtime.settings.provider_timeout_seconds)
+    counts = catch_up(runtime.engine, runtime.outlets, runtime.late_policy, patience=patience, now=now)
     ops = runtime.ops
     counts.update(given_up=0, instead=0)
     for told in gather(runtime.engine, [provider.name for provider in ops], now=now):

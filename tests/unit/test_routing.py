@@ -111,6 +111,16 @@ class TestOutOfReach:
         made = verdict(RetrySafe("refused"), plan(MAIL), SENDGRID, retry_count=3)
         assert (made.status, made.reason) == (Status.DEFERRED, "retries spent: refused")
 
+    def test_a_pause_beyond_the_window_is_for_where_no_channel_is_better(self) -> None:
+        too_long = RetrySafe("429", CLOSES - NOW)
+
+        assert verdict(too_long, plan(MAIL, SMS), SENDGRID).way == TWILIO
+        waiting = verdict(too_long, plan(MAIL, SMS, twilio_sms=SOON), SENDGRID)
+        assert (waiting.position, waiting.next_attempt_at, waiting.retry_count) == (2, SOON, 0)
+        for alone in (plan(MAIL), plan(MAIL, SMS, twilio_sms=None), plan(MAIL, SMS, twilio_sms=CLOSES)):
+            made = verdict(too_long, alone, SENDGRID)
+            assert (made.position, made.next_attempt_at, made.retry_count) == (1, CLOSES, 1)
+
     def test_a_circuit_that_is_open_is_passed_by(self) -> None:
         made = verdict(RetrySafe("graph:503"), plan(MAIL, sendgrid=SOON), GRAPH)
         assert (made.status, made.next_attempt_at) == (Status.PENDING, NOW + RETRY_DELAYS[0])

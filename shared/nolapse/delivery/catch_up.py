@@ -5,19 +5,22 @@ UNKNOWN, messages that never reached a dispatcher go back to waiting, windows th
 late rows get a window outside quiet hours, one per person at a time.
 """
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
+from datetime import time as time_of_day
 from functools import cache
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine
 
 from nolapse.delivery.attempts import record
-from nolapse.delivery.outlets import Outlets
+from nolapse.delivery.outlets import Outlets, whatever_breaks
 from nolapse.delivery.receipts import apply_waiting
 from nolapse.domain.calendar import next_allowed
 from nolapse.domain.messages import Sought
@@ -25,6 +28,7 @@ from nolapse.domain.outcomes import Unknown
 from nolapse.domain.routing import Verdict, judge_probe
 from nolapse.domain.states import Status
 from nolapse.domain.windows import Window
+from nolapse.providers.protocol import Provider
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 
@@ -32,6 +36,7 @@ from nolapse.storage.statements import statement
 SETTLE_TIME = timedelta(minutes=5)
 # Far above what a message waits in a queue that scan keeps shallow.
 STALE_AFTER = timedelta(minutes=15)
+# Of each provider.
 PROBES_A_RUN = 500
 PROBES_AT_ONCE = 10
 
@@ -46,15 +51,18 @@ class LatePolicy:
     lookback: timedelta
     spacing: timedelta
     per_tenant: int
-    quiet_from: time
-    quiet_until: time
+    quiet_from: time_of_day
+    quiet_until: time_of_day
 
 
-def catch_up(engine: Engine, outlets: Outlets, policy: LatePolicy, *, now: datetime) -> Counter[str]:
+def catch_up(
+    engine: Engine, outlets: Outlets, policy: LatePolicy, *, patience: timedelta, now: datetime
+) -> Counter[str]:
+    """`patience`: how long each provider is asked what became of messages; the last questions may end after it."""
     counts: Counter[str] = Counter()
     counts["leases_expired"] = _change(engine, "expire_leases", now=now)
     counts.update(apply_waiting(engine, now=now, late_since=now - policy.lookback))
-    counts.update(_settle_unknown(engine, outlets, now))
+    counts.update(_settle_unknown(engine, outlets, patience, now))
     counts["returned"] = _change(engine, "return_stale", now=now, stale_before=now - STALE_AFTER)
     counts["late"] = _change(engine, "mark_late", now=now, late_since=now - policy.lookback)
     counts["superseded"] = _change(engine, "supersede_late", now=now)
@@ -68,27 +76,30 @@ def _change(engine: Engine, name: str, **parameters: datetime) -> int:
         return connection.execute(statement(name), parameters).rowcount
 
 
-def _settle_unknown(engine: Engine, outlets: Outlets, now: datetime) -> Counter[str]:
+def _settle_unknown(engine: Engine, outlets: Outlets, patience: timedelta, now: datetime) -> Counter[str]:
     with transaction(engine, "catch_up") as connection:
         attempts = connection.execute(
             statement("unknown_attempts"), {"settled_before": now - SETTLE_TIME, "limit": PROBES_A_RUN}
         ).all()
     answers: Counter[str] = Counter()
-    for start in range(0, len(attempts), PROBES_AT_ONCE):
-        verdicts = _probe(outlets, attempts[start : start + PROBES_AT_ONCE], now)
-        with transaction(engine, "catch_up") as connection:
-            recorded = record(connection, verdicts, now, asked=True)
-        answers.update(row.outcome.lower() for row in recorded)
-        answers["held"] += sum(row.status == Status.HELD for row in recorded)
-        if all(verdict.status is Status.UNKNOWN for _, _, verdict in verdicts):
-            # The provider can't tell now: asking on would spend the time of what comes after.
-            break
+    for name, found in groupby(attempts, key=lambda attempt: str(attempt.provider)):
+        asked = list(found)
+        # One that hangs, for some or for all, must not spend the time of what comes after.
+        until = time.monotonic() + patience.total_seconds()
+        for start in range(0, len(asked), PROBES_AT_ONCE):
+            verdicts = _probe(outlets.provider(name), name, asked[start : start + PROBES_AT_ONCE], now)
+            with transaction(engine, "catch_up") as connection:
+                recorded = record(connection, verdicts, now, asked=True)
+            answers.update(row.outcome.lower() for row in recorded)
+            answers["held"] += sum(row.status == Status.HELD for row in recorded)
+            if time.monotonic() >= until:
+                break
     return Counter({f"probed_{outcome}": count for outcome, count in answers.items()})
 
 
-def _probe(outlets: Outlets, attempts: Sequence[Any], now: datetime) -> list[tuple[UUID, datetime, Verdict]]:
-    providers = {name: outlets.provider(name) for name in {attempt.provider for attempt in attempts}}
-
+def _probe(
+    provider: Provider[Any] | None, name: str, attempts: Sequence[Any], now: datetime
+) -> list[tuple[UUID, datetime, Verdict]]:
     def ask(attempt: Any) -> tuple[UUID, datetime, Verdict]:
         sought = Sought(
             key=attempt.idempotency_key.hex(),
@@ -99,9 +110,10 @@ def _probe(outlets: Outlets, attempts: Sequence[Any], now: datetime) -> list[tup
             body_sha256=attempt.body_sha256 and bytes(attempt.body_sha256),
             handle=attempt.handle,
         )
-        provider = providers[attempt.provider]
         verdict = judge_probe(
-            provider.probe(sought) if provider else Unknown(f"{attempt.provider}:not-configured"),
+            whatever_breaks(name, lambda: provider.probe(sought))
+            if provider
+            else Unknown(f"{name}:not-configured"),
             position=attempt.channel_position,
             retry_count=attempt.retry_count,
             late=attempt.late,

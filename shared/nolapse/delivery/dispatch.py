@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from nolapse.delivery.attempts import record
 from nolapse.delivery.circuits import Circuits
 from nolapse.delivery.compose import Composed, Sender, address, compose
-from nolapse.delivery.outlets import Outlets
+from nolapse.delivery.outlets import Outlets, whatever_breaks
 from nolapse.delivery.pace import DAY, MINUTE, Limit, Paced, take_pace
 from nolapse.delivery.put_off import How, cancel_ended, put_off
 from nolapse.delivery.queue import QueuedNotification
@@ -34,6 +34,8 @@ from nolapse.storage.statements import statement
 # A larger batch would send in turns, and outlast the function and its lease when a provider hangs.
 SENDS_AT_ONCE = 100
 TENANT_WEBHOOK = "tenant-webhook"
+# What waits is sent by the next scan but one at the latest, and must have time for an answer then.
+SCAN_EVERY = timedelta(minutes=1)
 # The joins of a batch's facts stand in their order: to search for a better one costs as much as the answer.
 JOIN_AS_WRITTEN = text("SELECT set_config('join_collapse_limit', '1', true)")
 GONE = Rejected(f"{TENANT_WEBHOOK}:410")
@@ -95,6 +97,7 @@ def dispatch(
     for tried in range(1, rules.tries + 1):
         if attempts:
             attempts = run.complete(attempts, run.send(attempts), tried)
+    run.put_off()
     return counts + run.counts
 
 
@@ -108,6 +111,8 @@ class _Run:
         self._now = now
         self._circuits = Circuits({}, set())
         self._sending: Mapping[UUID, Sending] = {}
+        self._waits: Sequence[tuple[Any, How]] = ()
+        self._notes: Mapping[bytes, str] = {}
         self.counts: Counter[str] = Counter()
 
     def begin(self, batch: Sequence[QueuedNotification]) -> Attempts:
@@ -143,10 +148,18 @@ class _Run:
             self._count_paced(denied)
             self.counts["put_off"] += len(waits) - len(denied)
             self.counts["deferred"] += sum(not isinstance(how, Wait) for _, how in waits)
-            put_off(connection, waits, notes, self._now)
             attempts = self._claim(connection, [each for each in ready if each.key not in denied])
-        self.counts["ended"] += cancel_ended(self._engine, [row for row in rows if row.ended], self._now)
+        self._waits, self._notes = waits, notes
         return attempts
+
+    def put_off(self) -> None:
+        """What is not sent now goes back to waiting, last: if that fails, its message comes again.
+
+        In a transaction of its own: who has the audit chain's lock must not wait for rows of who waits for that.
+        """
+        put_off(self._engine, self._waits, self._notes, self._now)
+        ended = [row for row, _ in self._waits if row.ended]
+        self.counts["ended"] += cancel_ended(self._engine, ended, self._now)
 
     def send(self, attempts: Attempts) -> Mapping[UUID, Outcome]:
         with ThreadPoolExecutor(min(len(attempts), SENDS_AT_ONCE)) as pool:
@@ -211,7 +224,7 @@ class _Run:
             self._outlets.plan(row.channels),
             lambda channel, provider: self._ready_at(row, channel, provider),
             self._now,
-            row.send_by,
+            row.send_by - SCAN_EVERY - self._rules.timeout,
         )
         way = plan.first(row.channel_position)
         if not isinstance(way, Way):
@@ -255,7 +268,11 @@ class _Run:
             return opens
         from nolapse.storage.quiet_hours import weeks_for  # noqa: PLC0415  the states' laws, which only texts pay for
 
-        window = next_open(opens, row.zone, weeks_for(row.states, self._rules.text_hours))
+        weeks = weeks_for(row.states, self._rules.text_hours)
+        window = next_open(opens, row.zone, weeks)
+        # Begun in its last moments, it would leave when it is over.
+        if window and window.end < window.start + self._rules.timeout:
+            window = next_open(window.end, row.zone, weeks)
         return window.start if window else None
 
     def _later(self, ready: Ready, verdict: Verdict, until: datetime) -> Verdict:
@@ -324,7 +341,8 @@ class _Run:
             key=ready.key.hex(),
             attempt_id=str(attempt_id),
         )
-        return self._outlets.find(way.channel, way.provider).provider.send(message)
+        provider = self._outlets.find(way.channel, way.provider).provider
+        return whatever_breaks(way.provider, lambda: provider.send(message))
 
     def _answer_by(self, tries: int) -> datetime:
         return self._now + tries * self._rules.timeout

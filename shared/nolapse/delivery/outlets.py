@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from nolapse.domain.outcomes import Unknown
 from nolapse.providers.protocol import Provider
 
 
@@ -38,3 +39,17 @@ class Outlets:
     def plan(self, channels: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
         """Each channel with its providers; one that is not configured has none."""
         return [(channel, list(self.by_channel.get(channel, ()))) for channel in channels]
+
+
+Answer = TypeVar("Answer")
+
+
+def whatever_breaks(provider: str, exchange: Callable[[], Answer]) -> Answer | Unknown:
+    """The outcome of an exchange with a provider, or with an endpoint of a tenant's: it must not take others along.
+
+    What an SDK, or a stranger's answer, breaks may have left: its provider is asked about it.
+    """
+    try:
+        return exchange()
+    except Exception as error:  # noqa: BLE001  whatever it is, the other messages of its batch have left
+        return Unknown(f"{provider}:{type(error).__name__}")

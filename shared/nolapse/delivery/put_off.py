@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from nolapse.domain.routing import NoWay, Wait
 from nolapse.storage.engine import transaction
@@ -17,27 +17,28 @@ How = Wait | NoWay | str
 
 
 def put_off(
-    connection: Connection, put_off: Sequence[tuple[Any, How]], notes: Mapping[bytes, str], now: datetime
+    engine: Engine, put_off: Sequence[tuple[Any, How]], notes: Mapping[bytes, str], now: datetime
 ) -> None:
     """Back to waiting, or DEFERRED. `notes`: by key, the limit that holds one back."""
     if not put_off:
         return
     waits = [(row, how if isinstance(how, Wait) else None, how) for row, how in put_off]
-    connection.execute(
-        statement("put_off"),
-        {
-            "keys": [row.idempotency_key for row, _, _ in waits],
-            "times": [row.scheduled_at for row, _, _ in waits],
-            "positions": [wait.position if wait else row.channel_position for row, wait, _ in waits],
-            "untils": [wait.until if wait else None for _, wait, _ in waits],
-            "reasons": [
-                None if wait else _unreachable(row) if isinstance(how, NoWay) else how
-                for row, wait, how in waits
-            ],
-            "notes": [notes.get(bytes(row.idempotency_key)) for row, _, _ in waits],
-            "now": now,
-        },
-    )
+    with transaction(engine, "dispatch") as connection:
+        connection.execute(
+            statement("put_off"),
+            {
+                "keys": [row.idempotency_key for row, _, _ in waits],
+                "times": [row.scheduled_at for row, _, _ in waits],
+                "positions": [wait.position if wait else row.channel_position for row, wait, _ in waits],
+                "untils": [wait.until if wait else None for _, wait, _ in waits],
+                "reasons": [
+                    None if wait else _unreachable(row) if isinstance(how, NoWay) else how
+                    for row, wait, how in waits
+                ],
+                "notes": [notes.get(bytes(row.idempotency_key)) for row, _, _ in waits],
+                "now": now,
+            },
+        )
 
 
 def _unreachable(row: Any) -> str:

@@ -74,7 +74,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What may be tried for one notification until `deadline`: `channels` in order, each with its providers."""
+    """What may be tried for one notification: `channels` in order, each with its providers.
+
+    `deadline`: what waits until then is not sent in its window any more.
+    """
 
     channels: Sequence[tuple[str, Sequence[str]]]
     ready: Ready
@@ -89,11 +92,14 @@ class Plan:
         too_late: Next = NoWay()
         for place in range(position, len(self.channels) + 1):
             found = self._on(place, after=None)
-            if isinstance(found, Way) or (isinstance(found, Wait) and found.until < self.deadline):
+            if self.is_in_time(found):
                 return found
             if isinstance(too_late, NoWay):
                 too_late = found
         return too_late
+
+    def is_in_time(self, found: Next) -> bool:
+        return isinstance(found, Way) or (isinstance(found, Wait) and found.until < self.deadline)
 
     def after(self, way: Way, outcome: Outcome) -> Next:
         """The way after one that failed for good (next channel), or was out of reach (next provider)."""
@@ -131,9 +137,9 @@ def judge(outcome: Outcome, plan: Plan, way: Way, *, retry_count: int, late: boo
             if isinstance(failover, Way):
                 return _go_on(failover, failed)
             if retry_count >= len(RETRY_DELAYS):
-                return _go_on(plan.first(way.position + 1), failed)
+                return _wait_or_go_on(plan, failed, None)
             pause = max(RETRY_DELAYS[retry_count], delay or timedelta()) * (1 + JITTER * jitter)
-            return replace(failed, next_attempt_at=plan.now + pause, retry_count=retry_count + 1)
+            return _wait_or_go_on(plan, failed, plan.now + pause)
 
 
 def judge_probe(
@@ -168,6 +174,14 @@ def judge_probe(
 
 def waiting(late: bool) -> Status:
     return Status.LATE_PENDING if late else Status.PENDING
+
+
+def _wait_or_go_on(plan: Plan, failed: Verdict, until: datetime | None) -> Verdict:
+    """Again on the same channel at `until`, unless another is better than a wait beyond the window; None: no more."""
+    elsewhere = plan.first(failed.position + 1)
+    if until is None or (until >= plan.deadline and plan.is_in_time(elsewhere)):
+        return _go_on(elsewhere, failed)
+    return replace(failed, next_attempt_at=until, retry_count=failed.retry_count + 1)
 
 
 def _go_on(found: Next, failed: Verdict) -> Verdict:

@@ -1,6 +1,7 @@
 """What got stuck or came too late, set right: each step's effect, and when late messages may leave."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -30,6 +31,18 @@ def windows(delivery: Delivery) -> list[tuple[Any, ...]]:
 
 def local(*when: int) -> datetime:
     return datetime(*when, tzinfo=NEW_YORK).astimezone(UTC)  # type: ignore[misc,arg-type]
+
+
+class TestStale:
+    def test_what_a_dispatcher_has_in_hand_is_left_to_it(self, delivery: Delivery) -> None:
+        """Nor is it waited for: with the audit chain's lock, that would be a deadlock."""
+        delivery.due(2)
+        delivery.scan(OPENS)
+        with delivery.running.engine.begin() as dispatcher:
+            dispatcher.execute(
+                text("SELECT FROM notification_schedule WHERE status = 'QUEUED' LIMIT 1 FOR NO KEY UPDATE")
+            )
+            assert delivery.catch_up(OPENS + timedelta(hours=1))["returned"] == 1
 
 
 class TestLeases:
@@ -86,25 +99,49 @@ def make_unknown(delivery: Delivery, people: int) -> None:
     raise AssertionError(delivery.statuses())
 
 
+def run_out_of_patience(now: datetime) -> Counter[str]:
+    """Each provider is asked about as many messages as at once, and no more."""
+    made = runtime()
+    return catch_up_module.catch_up(
+        made.engine, made.outlets, made.late_policy, patience=timedelta(), now=now
+    )
+
+
 class TestUnknown:
-    def test_a_provider_that_is_down_does_not_hold_up_the_rest(self, delivery: Delivery) -> None:
-        """Each probe would time out: after one round of them the run goes on to what it can do."""
+    @pytest.mark.parametrize("probes", [0, MOST_PROBES - 1])
+    def test_a_provider_that_is_slow_does_not_hold_up_the_rest(self, delivery: Delivery, probes: int) -> None:
+        """Also where nothing waits for an answer any more, since a human decides: what is held is asked about too."""
         people = 3 * catch_up_module.PROBES_AT_ONCE
         make_unknown(delivery, people)
-        asked = delivery.faults.inject(*[faults.answer(503)] * people)
-        assert asked is None
+        delivery.register.execute("UPDATE notification_outbox SET probes = :probes", probes=probes)
+        for hours in (1, 2):
+            delivery.faults.inject(*[faults.answer(503)] * people)
+            assert run_out_of_patience(OPENS + timedelta(hours=hours))["probed_unknown"] == (
+                catch_up_module.PROBES_AT_ONCE
+            )
 
-        counts = delivery.catch_up(OPENS + timedelta(minutes=60))
+    def test_one_that_can_t_tell_does_not_keep_others_from_being_asked(self, delivery: Delivery) -> None:
+        make_unknown(delivery, catch_up_module.PROBES_AT_ONCE + 1)
+        delivery.register.execute(
+            "UPDATE notification_outbox SET provider = 'forgotten' WHERE idempotency_key <> ("
+            "SELECT max(idempotency_key) FROM notification_outbox)"
+        )
+        counts = run_out_of_patience(OPENS + timedelta(hours=1))
 
         assert counts["probed_unknown"] == catch_up_module.PROBES_AT_ONCE
-        assert counts["late_windows"] == 0
-        assert delivery.statuses() == {"UNKNOWN": people}
+        assert counts["probed_not_found"] == 1
+
+    def test_with_patience_everybody_is_asked(self, delivery: Delivery) -> None:
+        people = 3 * catch_up_module.PROBES_AT_ONCE
+        make_unknown(delivery, people)
+
+        assert delivery.catch_up(OPENS + timedelta(hours=1))["probed_not_found"] == people
 
     def test_those_that_could_not_be_settled_do_not_keep_others_waiting(self, delivery: Delivery) -> None:
         people = 2 * catch_up_module.PROBES_AT_ONCE
         make_unknown(delivery, people)
         delivery.faults.inject(*[faults.answer(503)] * catch_up_module.PROBES_AT_ONCE)
-        delivery.catch_up(OPENS + timedelta(minutes=60))
+        run_out_of_patience(OPENS + timedelta(minutes=60))
         first = {key for (key,) in unsettled(delivery, OPENS + timedelta(minutes=60))}
 
         delivery.faults.inject(
@@ -151,7 +188,9 @@ class TestLate:
         policy = replace(runtime().late_policy, per_tenant=2)
 
         first, second = (
-            catch_up_module.catch_up(delivery.running.engine, {}, policy, now=CLOSES + timedelta(hours=hour))
+            catch_up_module.catch_up(
+                delivery.running.engine, {}, policy, patience=timedelta(), now=CLOSES + timedelta(hours=hour)
+            )
             for hour in (0, 1)
         )
 

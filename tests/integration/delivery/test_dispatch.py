@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -11,9 +12,13 @@ import pytest
 
 from local.doubles import faults
 from local.doubles.server import Exchange, Fault
+from nolapse.delivery.catch_up import catch_up
 from nolapse.delivery.dispatch import dispatch
+from nolapse.domain.messages import Sought
+from nolapse.domain.outcomes import Outcome, ProbeResult
 from nolapse.domain.routing import JITTER, RETRY_DELAYS
 from nolapse.domain.seals import KeyRing
+from nolapse.providers.protocol import Provider
 from nolapse.runtime.bootstrap import runtime
 from nolapse.storage.engine import Credentials, create_engine
 from nolapse.storage.statements import statement
@@ -446,3 +451,39 @@ class TestConnections:
 
         assert counts["accepted"] == 10
         assert held == [0] * 10
+
+
+@dataclass(frozen=True, slots=True)
+class Breaking:
+    """An SDK that an answer breaks for some, after the request has left; and that can't be asked either."""
+
+    provider: Provider[Any]
+    name: str = "breaking"
+
+    def send(self, message: Any) -> Outcome:
+        outcome = self.provider.send(message)
+        if message.to == "ada1@clinic.test":
+            raise OverflowError(message.to)
+        return outcome
+
+    def probe(self, sought: Sought) -> ProbeResult:
+        raise KeyError(sought.to)
+
+
+def test_what_breaks_an_sdk_does_not_take_its_batch_along(delivery: Delivery) -> None:
+    delivery.due(3)
+    made = runtime()
+    outlet = made.outlets.find("EMAIL", "sendgrid")
+    breaking = replace(outlet, provider=Breaking(outlet.provider))
+    outlets = replace(made.outlets, by_channel={"EMAIL": {"breaking": lambda: breaking}})
+    delivery.scan(OPENS)
+    batch = delivery.opened(delivery.receive())
+    dispatch(made.engine, outlets, made.sender, made.dispatch_rules, batch=batch, now=OPENS)
+    assert delivery.statuses() == {"SENT": 2, "UNKNOWN": 1}
+
+    asked = catch_up(
+        made.engine, outlets, made.late_policy, patience=timedelta(), now=OPENS + timedelta(hours=1)
+    )
+
+    assert asked["probed_unknown"] == 1
+    assert delivery.statuses() == {"SENT": 2, "UNKNOWN": 1}

@@ -15,7 +15,7 @@ from nolapse.delivery.dispatch import dispatch
 from nolapse.domain.routing import MOST_PROBES, RETRY_DELAYS
 from nolapse.runtime.bootstrap import runtime
 from tests.integration.conftest import Register
-from tests.integration.delivery.conftest import OPENS, Delivery, delivering
+from tests.integration.delivery.conftest import CLOSES, OPENS, Delivery, delivering
 
 MINUTE = timedelta(minutes=1)
 
@@ -162,6 +162,29 @@ class TestChannel:
             vendors.mailgun.inject(faults.answer(429))
             vendors.delivery.send(at)
             at += delay * 1.2 + MINUTE
+        assert (len(vendors.texts), vendors.delivery.statuses()) == (1, {"SENT": 1})
+
+    def test_so_does_what_a_vendor_would_pause_beyond_the_window(self, vendors: Vendors) -> None:
+        vendors.due(channels=("EMAIL", "SMS"), phone="+12125550100")
+        for queue in (vendors.sendgrid, vendors.mailgun):
+            queue.inject(faults.answer(429, headers={"Retry-After": "86400"}))
+        vendors.delivery.send(OPENS)
+
+        assert (len(vendors.texts), vendors.delivery.statuses()) == (1, {"SENT": 1})
+
+    @pytest.mark.parametrize("seconds", [1, 70])
+    def test_and_what_could_wait_until_no_scan_would_find_it_in_time(
+        self, vendors: Vendors, seconds: int
+    ) -> None:
+        vendors.due(channels=("EMAIL", "SMS"), phone="+12125550100")
+        vendors.delivery.register.execute(
+            "INSERT INTO provider_circuit (provider, state, failures, openings, retry_at, changed_at)"
+            " SELECT provider, 'OPEN', 5, 5, :at, :now FROM unnest(ARRAY['sendgrid', 'mailgun']) AS provider",
+            at=CLOSES - timedelta(seconds=seconds),
+            now=OPENS,
+        )
+        vendors.delivery.send(OPENS)
+
         assert (len(vendors.texts), vendors.delivery.statuses()) == (1, {"SENT": 1})
 
     def test_who_has_no_number_is_told_through_the_other_channel(self, vendors: Vendors) -> None:
