@@ -1,6 +1,6 @@
 """What the driver writes and reads for us, through the server and back."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -44,3 +44,13 @@ def test_texts_come_back_as_they_went(database: Database, texts: list[str | None
 )
 def test_arrays_of_every_kind_come_back_as_they_went(database: Database, kind: str, sent: list[Any]) -> None:
     assert echo(database, kind, sent) == sent
+
+
+def test_a_value_that_cannot_be_sent_costs_no_one_else_an_answer(database: Database) -> None:
+    first_of_all = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
+    for number in range(3):
+        with pytest.raises(OverflowError), database.engine.begin() as connection:
+            connection.execute(text("SELECT CAST(:at AS timestamptz)"), {"at": first_of_all})
+
+        with database.engine.connect() as connection:
+            assert connection.scalar(text("SELECT CAST(:number AS integer)"), {"number": number}) == number

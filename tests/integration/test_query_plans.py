@@ -98,7 +98,7 @@ WALKED = {
     "cancel_ended": {KEY},
     "record_verdicts": {KEY, "notification_outbox_pkey"},
     "mark_late": {TO_SEND},
-    "return_stale": {CLAIMED},
+    "return_stale": {CLAIMED, KEY},
     "expire_leases": {KEY, UNSETTLED},
     "unknown_attempts": {KEY, UNSETTLED},
     "late_candidates": {TO_SEND, "notification_schedule_by_clinician", ATTEMPTS},

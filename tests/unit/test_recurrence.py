@@ -182,6 +182,9 @@ class TestByHours:
         ("20260301", "FREQ=DAILY", "DTSTART", "20261124T080000"),
         ("20260301T080000", "freq=daily", "RRULE", "in capitals"),
         ("20260301T080000", "FREQ=DAILY;FREQ=WEEKLY", "RRULE", "each once"),
+        ("99991231T080000", "FREQ=DAILY", "DTSTART", "1900 to 2199"),
+        ("20260301T080000", "FREQ=DAILY;UNTIL=99991231T235959Z", "RRULE", "leave it out"),
+        ("20260301T080000", "FREQ=DAILY;UNTIL=00010101T000000Z", "RRULE", "leave it out"),
         ("20260301T080000", "EVERY DAY", "RRULE", "no DTSTART, RRULE or EXDATE line"),
     ],
 )

@@ -160,9 +160,14 @@ class Unavailable(ApiError):
         super().__init__("UNAVAILABLE", f"{why}: try again", headers={"Retry-After": str(retry_after)})
 
 
+# Where a request has its fields: what pydantic's path to one begins with. `asked` is what routes call a query's model.
+_PLACES = {("body",), ("query",), ("query", "asked"), ("path",), ("header",)}
+
+
 def _path(location: Sequence[object]) -> str:
-    """Without the part of the request (`body`, `query`) that pydantic's path begins with, where a name follows."""
-    parts = [str(part) for part in location]
-    return ".".join(
-        parts[1:] if len(parts) > 1 and parts[0] in {"body", "query", "path", "header"} else parts
-    )
+    """As the caller named it: without its place in the request, where a name follows."""
+    parts = tuple(str(part) for part in location)
+    for length in (2, 1):
+        if len(parts) > length and parts[:length] in _PLACES:
+            return ".".join(parts[length:])
+    return ".".join(parts)

@@ -1,6 +1,7 @@
 """What the fields of several resources are made of."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -85,7 +86,12 @@ def _written(given: object) -> object:
 
 
 WRITTEN = BeforeValidator(_written)
-Instant = Annotated[AwareDatetime, WRITTEN]
+# At the ends of the calendar, no zone can be reckoned with.
+Instant = Annotated[
+    AwareDatetime,
+    WRITTEN,
+    Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+]
 Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Email = Annotated[
     str, Field(min_length=3, max_length=254, examples=["ada@clinic.example"]), AfterValidator(email)

@@ -25,6 +25,8 @@ LAST_SAFE_DAY = 28
 # A rule may go on for ever: what it makes of its first doses shows how close they come.
 LOOKED_AT = timedelta(days=62)
 MOST_LOOKED_AT = 2000
+# Of what starts or is left out: at the ends of the calendar, no zone can be reckoned with.
+YEARS = range(1900, 2200)
 LINE = re.compile(r"(?P<name>[A-Z]+)(?:;TZID=(?P<zone>[^:;]+))?:(?P<value>\S+)")
 LOCAL = "%Y%m%dT%H%M%S"
 
@@ -183,9 +185,12 @@ def _local(part: str, value: str, named: str | None, zone: str) -> datetime:
     if named != zone:
         raise UnusableRecurrence(part, f"is not in DTSTART's zone: write {part};TZID={zone}:…")
     try:
-        return datetime.strptime(value, LOCAL)  # noqa: DTZ007  local by its very form
+        local = datetime.strptime(value, LOCAL)  # noqa: DTZ007  local by its very form
     except ValueError:
         raise UnusableRecurrence(part, "is no local date and time: write it as 20261124T080000") from None
+    if local.year not in YEARS:
+        raise UnusableRecurrence(part, f"lies outside of the years {YEARS[0]} to {YEARS[-1]}")
+    return local
 
 
 def _refuse_traps(recurrence: Recurrence) -> None:
@@ -204,6 +209,11 @@ def _refuse_traps(recurrence: Recurrence) -> None:
     if "UNTIL" in parts and not re.fullmatch(r"\d{8}T\d{6}Z", parts["UNTIL"]):
         raise UnusableRecurrence(
             "RRULE", "UNTIL must be in UTC where DTSTART has a zone: write it as 20261231T235959Z"
+        )
+    if "UNTIL" in parts and int(parts["UNTIL"][:4]) not in YEARS:
+        raise UnusableRecurrence(
+            "RRULE",
+            f"UNTIL lies outside of the years {YEARS[0]} to {YEARS[-1]}: leave it out where there is no end",
         )
     if frequency == "HOURLY" and any(name.startswith("BY") for name in parts):
         raise UnusableRecurrence("RRULE", "HOURLY takes no BY part: for fixed times use DAILY with BYHOUR")

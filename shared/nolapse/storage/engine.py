@@ -97,6 +97,7 @@ def create_engine(
         connection.autocommit = False
 
     event.listen(engine, "handle_error", _withhold_rows)
+    event.listen(engine, "handle_error", _give_up)
     return engine
 
 
@@ -162,6 +163,13 @@ def _withhold_rows(context: ExceptionContext) -> DBAPIError | None:
     return type(wrapped)(
         context.statement, None, error, hide_parameters=True, connection_invalidated=context.is_disconnect
     )
+
+
+def _give_up(context: ExceptionContext) -> None:
+    """What fails within pg8000 leaves half a message on the wire, and whoever came next would read its answer."""
+    if not isinstance(context.sqlalchemy_exception, DBAPIError):
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
 
 
 def said(error: DBAPIError, field: str) -> str:

@@ -64,7 +64,7 @@ class Meter:
                         "totals": [total for _, total in series.values()],
                     },
                 )
-        except DBAPIError:
+        except (DBAPIError, OSError):
             with self._lock:
                 for key, (buckets, total) in series.items():
                     self._add(key, buckets, total)

@@ -113,6 +113,22 @@ def test_a_period_that_is_none_is_refused(api: Api, staff: str, period: str) -> 
     assert (answer.status, answer.body["fields"][0]["field"]) == (422, "since")
 
 
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/audit?at_from=", "at_from"),
+        ("/v1/notifications?scheduled_from=", "scheduled_from"),
+        ("/v1/reports/deliveries?until=", "until"),
+    ],
+)
+def test_the_ends_of_the_calendar_are_refused(
+    api: Api, admin: str, path: str, field: str, instant: str
+) -> None:
+    answer = api.call("GET", path + instant, admin)
+    assert (answer.status, answer.body["fields"][0]["field"]) == (422, field)
+
+
 def test_drift_is_for_the_operator(api: Api, admin: str, tenant: UUID) -> None:
     for day, drift in ((2, 0), (1, 3)):
         api.register.execute(

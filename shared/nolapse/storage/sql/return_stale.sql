@@ -16,3 +16,4 @@ FROM (
   FOR NO KEY UPDATE SKIP LOCKED
 ) AS stale
 WHERE (schedule.idempotency_key, schedule.scheduled_at) = (stale.idempotency_key, stale.scheduled_at)
+  AND schedule.scheduled_at <= :now
