@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine
 
+from nolapse.domain.texts import tidy
 from nolapse.planning.importing.mapping import LITERAL_MARK, Choice
 from nolapse.planning.importing.survey import Survey
 from nolapse.storage.engine import transaction
@@ -76,4 +77,6 @@ def recorded(
 
 
 def _origin(choice: Choice) -> list[str] | str:
-    return list(choice.columns) or LITERAL_MARK + choice.literal
+    """Of columns what jsonb can hold: neither NUL nor a lone surrogate."""
+    columns = [tidy(column).encode(errors="replace").decode() for column in choice.columns]
+    return columns or LITERAL_MARK + choice.literal

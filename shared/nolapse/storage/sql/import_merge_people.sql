@@ -20,7 +20,7 @@ person AS (
     (array_agg(phone ORDER BY row_number DESC) FILTER (WHERE phone IS NOT NULL))[1] AS phone,
     (array_agg(whatsapp ORDER BY row_number DESC) FILTER (WHERE whatsapp IS NOT NULL))[1] AS whatsapp,
     (array_agg(timezone ORDER BY row_number DESC) FILTER (WHERE timezone IS NOT NULL))[1] AS timezone,
-    min(license_type || ' ' || license_number) AS label,
+    rtrim(left(min(license_type || ' ' || license_number), 200)) AS label,
     bool_or(back.external_id IS NOT NULL) AS comes_back
   FROM import_licenses
   LEFT JOIN back USING (tenant_id, external_id)
