@@ -18,8 +18,11 @@ from nolapse.storage.statements import statement
 
 
 class Job:
+    """`import_id` is given where the job waited for its register: what it rejects lies where the API looks for it."""
+
     def __init__(self, now: datetime, import_id: UUID | None = None) -> None:
         self.import_id: UUID = import_id or uuid4()
+        self._uploaded = import_id is not None
         self._started_at = now
         self._stopwatch = time.monotonic()
 
@@ -47,7 +50,7 @@ class Job:
         parameters = {
             "import_id": self.import_id,
             "status": status,
-            "counts": json.dumps(counts),
+            "counts": json.dumps({**counts, "uploaded": True} if self._uploaded else counts),
             "failure": failure,
             "finished_at": self._started_at + timedelta(seconds=time.monotonic() - self._stopwatch),
         }
