@@ -400,6 +400,28 @@ def test_what_a_register_says_has_ended_stays_deleted_and_fails_nothing(
     ]
 
 
+@pytest.mark.parametrize(
+    ("deleted", "listed", "kept"),
+    [("P1", ["P1"], True), ("P1|P2", ["P1"], False), ("P1|P2", ["P1", "P2"], True), ("P2", ["P1"], True)],
+)
+def test_who_comes_back_is_supervised_by_whoever_is_there(
+    register: Register, imports: Import, deleted: str, listed: list[str], kept: bool
+) -> None:
+    register.tenant()
+    rows = {who: f"A-{who},RN,TX,2027-01-31,,{who},Ada,\n" for who in ("P1", "P2")}
+    imports(HEADER + "".join(rows.values()))
+    register.execute(
+        "UPDATE clinicians SET supervisor_id = supervisor.clinician_id FROM clinicians AS supervisor"
+        " WHERE clinicians.external_id = 'P1' AND supervisor.external_id = 'P2'"
+    )
+    delete(register, people=deleted)
+
+    imports(HEADER + "".join(rows[who] for who in listed))
+
+    supervised = "SELECT supervisor_id IS NOT NULL, deleted_at FROM clinicians WHERE external_id = 'P1'"
+    assert register.rows(supervised) == [(kept, None)]
+
+
 def test_whoever_gets_another_s_ended_licence_comes_back_to_hold_it(
     register: Register, imports: Import
 ) -> None:

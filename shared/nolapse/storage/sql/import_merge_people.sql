@@ -1,6 +1,6 @@
 -- The holders of the imported licences: added, changed where the register says something else, brought back where they
--- were deleted; not by rows that only say that licences which they held have ended. A blank says nothing and erases
--- nothing; where rows differ about a person, the one furthest down is right.
+-- were deleted (without a supervisor who is gone meanwhile); not by rows that only say that licences which they held have
+-- ended. A blank says nothing and erases nothing; where rows differ about a person, the one furthest down is right.
 WITH back AS (
   SELECT DISTINCT tenant_id, external_id
   FROM import_licenses AS given
@@ -44,6 +44,12 @@ merged AS (
       whatsapp = coalesce(person.whatsapp, known.whatsapp),
       timezone = coalesce(person.timezone, known.timezone),
       status = CASE WHEN comes_back AND known.status = 'LEFT' THEN 'ACTIVE' ELSE known.status END,
+      supervisor_id = CASE WHEN comes_back THEN (
+        SELECT supervisor.clinician_id
+        FROM clinicians AS supervisor
+        LEFT JOIN back USING (tenant_id, external_id)
+        WHERE supervisor.clinician_id = known.supervisor_id
+          AND (supervisor.deleted_at IS NULL OR back.external_id IS NOT NULL)) ELSE known.supervisor_id END,
       deleted_at = NULL,
       updated_at = :now
   WHEN NOT MATCHED THEN
