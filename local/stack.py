@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from sqlalchemy import Engine
 
+from local.buckets import BucketSource
 from local.doubles.graph import GraphDouble
 from local.doubles.graph_directory import Directory
 from local.doubles.mailgun import MailgunDouble
@@ -116,6 +117,7 @@ class RunningStack:
     stack: Stack
     functions: Functions
     queues: list[EventSource]
+    buckets: list[BucketSource]
     sendgrid: SendGridDouble
     others: Mapping[str, GraphDouble | MailgunDouble | TwilioDouble]
     receipts: Receipts
@@ -217,7 +219,20 @@ def running(
             EventSource(trigger, stack, functions, cloud.sqs(), pollers=POLLERS)
             for trigger in stack.queue_triggers
         ]
+        buckets = [
+            BucketSource(trigger, stack, functions, cloud.s3(), cloud.sqs())
+            for trigger in stack.bucket_triggers
+        ]
         receipts = Receipts(webhooks, Api(stack.routes, functions), clock.now, sendgrid, doubles)
         yield RunningStack(
-            stack, functions, queues, sendgrid, doubles, receipts, channels, runtime.engine, environment
+            stack,
+            functions,
+            queues,
+            buckets,
+            sendgrid,
+            doubles,
+            receipts,
+            channels,
+            runtime.engine,
+            environment,
         )

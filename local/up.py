@@ -1,4 +1,4 @@
-"""The stack kept running in real time: schedules tick, queues are polled, the API and the mailbox answer."""
+"""The stack kept running in real time: schedules tick, queues and buckets are polled, API and mailbox answer."""
 
 import json
 import logging
@@ -41,6 +41,7 @@ def up(postgres: Postgres, home: Path, port: int) -> Iterator[str]:
         environment.write_text(json.dumps(dict(stack.environment)), encoding="utf-8")
         threads = [_thread("schedules", lambda: _tick(stack, stop))]
         threads += [_thread("queue", partial(queue.run, stop)) for queue in stack.queues]
+        threads += [_thread("bucket", partial(bucket.run, stop)) for bucket in stack.buckets]
         threads += [_thread("receipts", lambda: _tell_receipts(stack, stop))]
         threads += [_thread("mailbox", lambda: _keep_mailbox(stack, mailbox, stop))]
         api = Api(stack.stack.routes, stack.functions, {"/mailbox": mailbox})

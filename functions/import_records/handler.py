@@ -10,7 +10,7 @@ from nolapse.planning.importing.report import ImportReport
 from nolapse.planning.importing.survey import survey
 from nolapse.planning.importing.uploads import Upload
 from nolapse.runtime.bootstrap import Runtime, runtime
-from nolapse.runtime.imports import RegisterRefused, import_register, refuse, telling
+from nolapse.runtime.imports import RegisterRefused, import_register, refuse, telling, why
 from nolapse.runtime.observability import logger, publish
 
 ACTOR = "import_records"
@@ -27,19 +27,20 @@ def import_object(made: Runtime, record: dict[str, Any]) -> dict[str, Any]:
     bucket, key = record["bucket"]["name"], unquote_plus(record["object"]["key"])
     upload = Upload.at(key)
     with TemporaryDirectory() as folder:
-        # Apart from one another: a register may itself be called rejects.csv.
-        source, rejects = Path(folder, "register", Path(upload.name).name), Path(folder, "rejects.csv")
-        source.parent.mkdir()
-        made.s3.download_file(bucket, key, str(source))
+        # Not by the register's own name: what a bucket takes for one, a file system may not.
+        source, rejects = Path(folder, "register"), Path(folder, "rejects.csv")
         try:
+            made.s3.download_file(bucket, key, str(source))
             report = import_file(made, source, upload, rejects)
-        except ImportRefused as refused:
-            # Its text quotes the register: it goes where the register went, and never to a log.
-            made.s3.put_object(Bucket=bucket, Key=upload.refusal, Body=f"{refused}\n".encode())
-            kind = type(refused).__name__
+        except Exception as error:
+            # What a refusal says quotes the register: it goes where the register went, and never to a log.
+            made.s3.put_object(Bucket=bucket, Key=upload.refusal, Body=f"{why(error)}\n".encode())
+            kind = type(error).__name__
             if upload.import_id:
                 refuse(made.engine, upload.import_id, kind, actor=ACTOR, now=made.clock.now())
-            raise RegisterRefused(upload.tenant, kind) from None
+            if isinstance(error, ImportRefused):
+                raise RegisterRefused(upload.tenant, kind) from None
+            raise
         made.s3.upload_file(str(rejects), bucket, upload.rejects)
     totals = {"read": report.rows.read, "imported": report.imported, "folded": report.folded,
               "rejected": report.rows.rejected}  # fmt: skip
@@ -51,7 +52,8 @@ def import_object(made: Runtime, record: dict[str, Any]) -> dict[str, Any]:
 
 def import_file(made: Runtime, source: Path, upload: Upload, rejects: Path) -> ImportReport:
     return import_register(
-        made.engine, survey(source), tenant=upload.tenant, rejects=rejects, actor=ACTOR, now=made.clock.now(),
+        made.engine, survey(source, name=upload.file_name),
+        tenant=upload.tenant, rejects=rejects, actor=ACTOR, now=made.clock.now(),
         horizon_months=made.settings.horizon_months, lookback_days=made.settings.lookback_days,
         on_progress=telling(made.engine, upload.import_id, ACTOR), import_id=upload.import_id,
     )  # fmt: skip

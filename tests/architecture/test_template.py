@@ -14,6 +14,7 @@ from local.schedules import ticks
 from local.template import Schedule, Template, resolve
 from nolapse.api.identity import READ, WRITE, Role
 from nolapse.delivery.flags import ENVIRONMENT, PROFILE
+from nolapse.planning.importing.uploads import KEPT
 from nolapse.runtime.operations import OPERATION
 
 ROOT = Path(__file__).parents[2]
@@ -247,6 +248,11 @@ def test_whoever_asks_flags_reads_those_of_the_stack_and_nothing_else() -> None:
         for logical_id, properties in TEMPLATE.resources(f"AWS::AppConfig::{kind}")
     }
     assert names == {"FlagsEnvironment": ENVIRONMENT, "FlagsProfile": PROFILE}
+
+
+def test_what_an_import_rejected_is_offered_as_long_as_the_bucket_keeps_it() -> None:
+    (rule,) = dict(TEMPLATE.resources("AWS::S3::Bucket"))["ImportsBucket"]["LifecycleConfiguration"]["Rules"]
+    assert timedelta(days=rule["ExpirationInDays"]) == KEPT
 
 
 def test_an_import_never_triggers_itself() -> None:

@@ -1,7 +1,7 @@
 """Every events/*.json through the function that it is made for."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import boto3
 import pytest
@@ -188,15 +188,7 @@ class TestImport:
         self, delivery: Delivery, bucket: str
     ) -> None:
         tenant = delivery.register.tenant("riverside-clinic")
-        jobs = [str(uuid4()), str(uuid4())]
-        for job in jobs:
-            delivery.register.execute(
-                "INSERT INTO imports (import_id, tenant_id, source_name, status, mapping, started_at)"
-                " VALUES (:job, :tenant, 'register.csv', 'WAITING', '{}', :now)",
-                job=job,
-                tenant=tenant,
-                now=NOW,
-            )
+        jobs = [self.waiting(delivery, tenant, "register.csv") for _ in range(2)]
 
         (totals,) = self.upload(delivery, bucket, f"incoming/{tenant}/{jobs[0]}/register.csv", REGISTER)
         with pytest.raises(FunctionError, match="RegisterRefused"):
@@ -212,6 +204,61 @@ class TestImport:
             f"rejects/{tenant}/{jobs[0]}/register.csv.csv",
             f"rejects/{tenant}/{jobs[1]}/register.csv.refused.txt",
         }
+
+    def waiting(self, delivery: Delivery, tenant: UUID, name: str) -> str:
+        job = str(uuid4())
+        delivery.register.execute(
+            "INSERT INTO imports (import_id, tenant_id, source_name, status, mapping, started_at)"
+            " VALUES (:job, :tenant, :name, 'WAITING', '{}', :now)",
+            job=job, tenant=tenant, name=name, now=NOW,
+        )  # fmt: skip
+        return job
+
+    @pytest.mark.parametrize("name", ["登録簿" * 40 + ".csv", "..", "register"])
+    def test_a_register_may_be_called_as_no_file_can(
+        self, delivery: Delivery, bucket: str, name: str
+    ) -> None:
+        tenant = delivery.register.tenant("riverside-clinic")
+        job = self.waiting(delivery, tenant, name)
+
+        (totals,) = self.upload(delivery, bucket, f"incoming/{tenant}/{job}/{name}", REGISTER)
+
+        assert totals["imported"] == 1
+        done = delivery.register.rows("SELECT source_name, status, counts ->> 'uploaded' FROM imports")
+        assert done == [(name, "DONE", "true")]
+        direct = self.upload(delivery, bucket, f"incoming/riverside-clinic/{name}", REGISTER)
+        assert direct[0]["imported"] == 1
+        assert delivery.register.rows("SELECT DISTINCT source_name FROM imports") == [(name,)]
+
+    @pytest.mark.parametrize("broken", ["REVOKE INSERT ON licenses FROM nolapse_engine", ""])
+    def test_whatever_fails_an_import_says_what_to_do(
+        self, delivery: Delivery, bucket: str, broken: str
+    ) -> None:
+        """The database refuses, or the register is gone before it was read."""
+        tenant = delivery.register.tenant("riverside-clinic")
+        job = self.waiting(delivery, tenant, "register.csv")
+        key = f"incoming/{tenant}/{job}/register.csv"
+        if broken:
+            with delivery.register.database.owner.begin() as connection:
+                connection.exec_driver_sql(broken)
+            with pytest.raises(FunctionError, match="ProgrammingError"):
+                self.upload(delivery, bucket, key, REGISTER)
+        else:
+            event = load("import_records_uploaded")
+            event["Records"][0]["s3"]["object"]["key"] = key
+            with pytest.raises(FunctionError, match="ClientError"):
+                delivery.running.functions.invoke("ImportRecordsFunction", event)
+
+        ((status, failure, uploaded),) = delivery.register.rows(
+            "SELECT status, failure, counts ->> 'uploaded' FROM imports"
+        )
+        assert (status, uploaded) == ("FAILED", "true")
+        stored = boto3.client("s3").get_object(
+            Bucket=bucket, Key=f"rejects/{tenant}/{job}/register.csv.refused.txt"
+        )
+        why = stored["Body"].read().decode()
+        assert failure in why
+        assert "send the register again" in why
 
     def test_a_folder_made_in_the_console_is_no_register(self, delivery: Delivery, bucket: str) -> None:
         assert self.upload(delivery, bucket, "incoming/riverside-clinic/", "") == []

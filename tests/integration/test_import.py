@@ -22,6 +22,7 @@ from nolapse.planning.importing.report import ImportReport, Merged
 from nolapse.planning.importing.survey import survey
 from nolapse.planning.importing.zones import ZoneSource
 from nolapse.planning.plan import bounds, plan
+from nolapse.storage.statements import statement
 from tests.integration.conftest import NOW, Register
 
 HEADER = "license_number,license_type,state,expiration_date,status,person_id,full_name,email\n"
@@ -315,6 +316,125 @@ def test_a_licence_that_changes_hands_leaves_its_old_holder_alone(
     whose = " JOIN licenses USING (license_id) WHERE license_number = 'A2'"
     whose += " AND notification_schedule.status = 'PENDING'"
     assert register.rows(waiting + whose) == [("bo@x.test",)]
+
+
+def delete(register: Register, *, licenses: str = "", people: str = "") -> None:
+    """As the API deletes what goes by these numbers, and who goes by these external ids."""
+    ended = "SELECT license_id FROM licenses WHERE license_number = ANY (string_to_array(:named, '|'))"
+    left = "SELECT clinician_id FROM clinicians WHERE external_id = ANY (string_to_array(:named, '|'))"
+    for (license_id,) in register.rows(ended, named=licenses):
+        register.execute(statement("delete_license").text, license_id=license_id, now=NOW)
+    for (clinician_id,) in register.rows(left, named=people):
+        register.execute(statement("delete_clinician").text, clinician_id=clinician_id, now=NOW)
+    register.plan()
+
+
+WAITING = (
+    "SELECT DISTINCT license_number FROM notification_schedule JOIN licenses USING (license_id)"
+    " WHERE notification_schedule.status = 'PENDING' ORDER BY 1"
+)
+
+
+@pytest.mark.parametrize("status", ["", "Active"])
+def test_what_a_register_lists_comes_back_where_it_was_deleted(
+    register: Register, imports: Import, status: str
+) -> None:
+    register.tenant()
+    row = "{},RN,TX,2027-01-31,{},{},Ada,ada@x.test\n"
+    content = HEADER + "".join(
+        row.format(number, status, who) for number, who in (("A1", "P1"), ("A2", "P2"), ("A3", "P3"))
+    )
+    imports(content)
+    delete(register, licenses="A1|A2", people="P2")
+    assert register.rows(WAITING) == [("A3",)]
+
+    report = imports(content, now=NOW + timedelta(days=1))
+
+    assert (report.licenses, report.people) == (Merged(0, 2, 1), Merged(0, 1, 2))
+    assert licenses(
+        register,
+        "license_number, licenses.status, licenses.deleted_at, clinicians.status, clinicians.deleted_at",
+    ) == [(number, "ACTIVE", None, "ACTIVE", None) for number in ("A1", "A2", "A3")]
+    assert register.rows(WAITING) == [("A1",), ("A2",), ("A3",)]
+
+
+def test_a_licence_that_comes_back_is_not_over_by_what_an_older_register_said(
+    register: Register, imports: Import
+) -> None:
+    register.tenant()
+    imports(HEADER + "A1,RN,TX,2027-01-31,Surrendered,P1,Ada,\n")
+    delete(register, licenses="A1")
+
+    imports(HEADER + "A1,RN,TX,,,P1,Ada,\n")
+
+    found = licenses(register, "license_number, licenses.status, register_status, expires_on")
+    assert found == [("A1", "ACTIVE", None, date(2027, 1, 31))]
+
+
+def test_what_a_register_says_has_ended_stays_deleted_and_fails_nothing(
+    register: Register, imports: Import
+) -> None:
+    register.tenant()
+    row = "{},RN,TX,2027-01-31,{},{},{},\n"
+    imports(HEADER + "".join(row.format(f"A{n}", "Active", f"P{n}", "Ada") for n in range(1, 5)))
+    delete(register, licenses="A1|A2", people="P1|P3")
+
+    report = imports(
+        HEADER + row.format("A1", "Retired", "P1", "Ada B")  # deleted, and its holder too
+        + row.format("A2", "Revoked", "P2", "Ada")  # deleted alone
+        + row.format("A3", "Deceased", "P3", "Ada")  # its holder alone
+        + row.format("A4", "Surrendered", "P4", "Ada")
+        + row.format("A5", "Active", "P4", "Ada")
+    )  # fmt: skip
+
+    assert (report.licenses, report.people) == (Merged(1, 2, 2), Merged(0, 0, 4))
+    assert licenses(
+        register,
+        "license_number, licenses.status, licenses.deleted_at IS NULL, clinicians.deleted_at IS NULL",
+    ) == [
+        ("A1", "ENDED", False, False),
+        ("A2", "ENDED", False, True),
+        ("A3", "ENDED", True, False),
+        ("A4", "ENDED", True, True),
+        ("A5", "ACTIVE", True, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("deleted", "listed", "kept"),
+    [("P1", ["P1"], True), ("P1|P2", ["P1"], False), ("P1|P2", ["P1", "P2"], True), ("P2", ["P1"], True)],
+)
+def test_who_comes_back_is_supervised_by_whoever_is_there(
+    register: Register, imports: Import, deleted: str, listed: list[str], kept: bool
+) -> None:
+    register.tenant()
+    rows = {who: f"A-{who},RN,TX,2027-01-31,,{who},Ada,\n" for who in ("P1", "P2")}
+    imports(HEADER + "".join(rows.values()))
+    register.execute(
+        "UPDATE clinicians SET supervisor_id = supervisor.clinician_id FROM clinicians AS supervisor"
+        " WHERE clinicians.external_id = 'P1' AND supervisor.external_id = 'P2'"
+    )
+    delete(register, people=deleted)
+
+    imports(HEADER + "".join(rows[who] for who in listed))
+
+    supervised = "SELECT supervisor_id IS NOT NULL, deleted_at FROM clinicians WHERE external_id = 'P1'"
+    assert register.rows(supervised) == [(kept, None)]
+
+
+def test_whoever_gets_another_s_ended_licence_comes_back_to_hold_it(
+    register: Register, imports: Import
+) -> None:
+    register.tenant()
+    imports(HEADER + "A1,RN,TX,2027-01-31,,P1,Ada,\nA2,RN,TX,2027-01-31,,P2,Bo,\n")
+    delete(register, people="P1")
+    register.execute("UPDATE clinicians SET status = 'DECEASED' WHERE external_id = 'P1'")
+
+    imports(HEADER + "A2,RN,TX,2027-01-31,Revoked,P1,Ada,\n")
+
+    assert licenses(register, "license_number, external_id, clinicians.status, clinicians.deleted_at") == [
+        ("A1", "P1", "DECEASED", None), ("A2", "P1", "DECEASED", None),
+    ]  # fmt: skip
 
 
 def test_one_mailbox_may_serve_several_people(register: Register, imports: Import) -> None:

@@ -101,6 +101,15 @@ def test_months_of_the_schedule_go_as_a_whole_once_all_is_settled(history: Regis
     assert history.rows("SELECT event, status FROM notification_schedule") == [("PAST_DUE", "HELD")]
 
 
+def test_a_job_that_never_got_its_register_is_forgotten_like_another(history: Register) -> None:
+    history.execute("UPDATE imports SET status = 'WAITING', finished_at = NULL")
+    kept = timedelta(days=RETENTION.days["imports"])
+
+    assert forget(history.database.engine, RETENTION, now=NOW + kept)["imports_forgotten"] == 0
+    late = NOW + kept + timedelta(minutes=1)
+    assert forget(history.database.engine, RETENTION, now=late)["imports_forgotten"] == 1
+
+
 def test_attempts_that_are_not_settled_stay(history: Register) -> None:
     history.execute("UPDATE notification_outbox SET outcome = 'UNKNOWN', provider_message_id = NULL")
     assert forget(history.database.engine, RETENTION, now=YEARS)["notification_outbox_forgotten"] == 0

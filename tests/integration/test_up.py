@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -70,8 +71,11 @@ def a_register_with_a_reminder_due_now(tmp_path: Path) -> tuple[Path, str]:
     return path, zone
 
 
-def page(url: str, token: str = "") -> tuple[int, str]:
-    request = Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310  loopback
+def page(url: str, token: str = "", body: bytes | None = None, method: str | None = None) -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if body:
+        headers["Content-Type"] = "application/json" if token else "text/csv"
+    request = Request(url, body, headers, method=method)  # noqa: S310  loopback
     try:
         with urlopen(request, timeout=10) as answer:  # noqa: S310  loopback
             return answer.status, answer.read().decode()
@@ -92,6 +96,20 @@ def wait_for(url: str, text: str) -> None:
     while text not in page(url)[1]:
         assert time.monotonic() < deadline, page(url)
         time.sleep(0.5)
+
+
+def upload(url: str, token: str, register: bytes) -> Any:
+    """By the API and its link, as a clinic's own system would; the job once it is over."""
+    asked, awaited = page(f"{url}/v1/imports", token, b'{"file_name": "by the link.csv"}')
+    assert asked == 201, awaited
+    job = json.loads(awaited)
+    assert page(job["upload"]["url"], body=register, method="PUT") == (200, "")
+    deadline = time.monotonic() + SECONDS
+    while job["status"] not in {"DONE", "FAILED"}:
+        assert time.monotonic() < deadline, job
+        time.sleep(0.5)
+        job = json.loads(page(f"{url}/v1/imports/{job['import_id']}", token)[1])
+    return job
 
 
 def survivors(group: int) -> list[str]:
@@ -128,6 +146,18 @@ def test_a_reminder_that_is_due_arrives_and_ctrl_c_ends_everything(
     token = run(home, "token", "--tenant", "clinic", "--read-only").strip()
     status, listed = page(f"{url}/v1/licenses", token)
     assert (status, json.loads(listed)["items"][0]["license_number"]) == (200, "RN-1234567")
+
+    token = run(home, "token", "--tenant", "clinic").strip()
+    rows = (
+        register.read_text().replace("RN-1234567", "RN-7654321") + "Bo Day,bo@clinic.test,RN-2,RN,NY,soon\n"
+    )
+    job = upload(url, token, rows.encode())
+    assert (job["status"], job["counts"]["imported"], job["counts"]["rejected"]) == ("DONE", 1, 1)
+    link = json.loads(page(f"{url}/v1/imports/{job['import_id']}/rejects", token)[1])
+    wait_for(link["url"], "is not a date")
+    assert "RN-7654321" in page(f"{url}/v1/licenses", token)[1]
+    refused = upload(url, token, b"Ada\nGrace\n")
+    assert (refused["status"], refused["failure"]) == ("FAILED", "FieldNotFound")
 
     os.killpg(stack.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to every process of the group
     output, _ = stack.communicate(timeout=60)

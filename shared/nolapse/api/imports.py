@@ -10,12 +10,12 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import TIMESTAMP, Row, Text, Uuid, column, table, types
 
 from nolapse.api import schemas
-from nolapse.api.errors import Conflict
+from nolapse.api.errors import Conflict, NotFound
 from nolapse.api.listing import Listing, Page
 from nolapse.api.schemas import Body, Listed, Model
 from nolapse.api.uploads import LASTING
 from nolapse.api.v1 import JSON, V1
-from nolapse.planning.importing.uploads import Upload
+from nolapse.planning.importing.uploads import KEPT, Upload
 from nolapse.storage.statements import statement
 
 Status = Literal["WAITING", "RUNNING", "DONE", "FAILED"]
@@ -30,9 +30,10 @@ LISTING = Listing(table=IMPORT, key=IMPORT.c.import_id, sorts={"started_at": IMP
 
 
 class ImportBody(Body):
-    file_name: Annotated[schemas.Text, Field(pattern=r"^[^/\\]+$", examples=["register.csv"])] = Field(
-        description="of a CSV, TSV or JSON file, plain or gzip; its rows are all yours"
-    )
+    # Neither a path nor dots alone, which a client takes for one.
+    file_name: Annotated[
+        schemas.Text, Field(pattern=r"^[^/\\]*[^./\\][^/\\]*$", examples=["register.csv"])
+    ] = Field(description="of a CSV, TSV or JSON file, plain or gzip; its rows are all yours")
 
 
 class Imports(Page):
@@ -49,7 +50,8 @@ class Import(Model):
     mapping: dict[str, Any] = Field(description="field: columns, or =text for one text in every row")
     date_order: str | None
     counts: dict[str, Any] = Field(
-        description="while it runs how far it is: stage, rows, total; then what it did"
+        description="while it runs how far it is: stage, rows, total; then what it did; "
+        "uploaded: by the link that you got here"
     )
     failure: str | None = Field(description="the kind of error; its rejects file says more")
     started_at: AwareDatetime
@@ -95,16 +97,22 @@ def add_routes(v1: V1) -> None:
         """Read how far an import is, or what it did."""
         return _shown(_find(v1, import_id))
 
-    @v1.route("GET", "/v1/imports/<import_id>/rejects", refusals=[HTTPStatus.CONFLICT])
+    @v1.route("GET", "/v1/imports/<import_id>/rejects", audited=True, refusals=[HTTPStatus.CONFLICT])
     def get_rejects(import_id: UUID) -> Link:
         """Get a link to what became of every row that was not imported as it stands.
 
-        Of an import that failed: to why.
+        Of an import that failed: to why. Kept for 90 days, of registers that were uploaded by a link; each time it is
+        asked for is audited.
         """
         row = _find(v1, import_id)
         if row.status not in {"DONE", "FAILED"}:
             raise Conflict("import_id", f"is {row.status}: there are rejects when it is done")
+        if not row.counts.get("uploaded") or v1.now >= row.finished_at + KEPT:
+            raise NotFound(
+                "rejects file: it lies beside a register imported by hand, and is gone after 90 days"
+            )
         upload = Upload.of(v1.principal.tenant_id, import_id, row.source_name)
+        v1.audit("import.rejects_read", f"import:{import_id}")
         return _link(v1, "GET", upload.rejects if row.status == "DONE" else upload.refusal)
 
 

@@ -23,7 +23,6 @@ from nolapse.storage.statements import statement
 Status = Literal["ACTIVE", "ENDED"]
 # What the database holds: the years that zone_offset covers with every step of a policy.
 ExpiryDate = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2099, 12, 31)), WRITTEN]
-State = Annotated[schemas.Text, Field(max_length=50, examples=["NY"])]
 LICENSE = table(
     "licenses",
     *(
@@ -50,7 +49,9 @@ Sort = Literal["created_at", "-created_at", "expires_on", "-expires_on", "licens
 class LicenseBody(Body):
     clinician_id: UUID = Field(description="who holds it")
     license_type: schemas.Text = Field(examples=["RN"])
-    state: State | None = Field(default=None, description="who issued it; null: no state")
+    state: schemas.State | None = Field(
+        default=None, description="who issued it: a US state by code or name, or another; null: no state"
+    )
     license_number: schemas.Text
     expires_on: ExpiryDate | None = Field(default=None, description="null: it never expires")
     status: Status = Field(default="ACTIVE", description="ENDED: surrendered or revoked, nobody is reminded")
@@ -61,7 +62,7 @@ class LicensePatch(Body):
 
     clinician_id: UUID = ABSENT
     license_type: schemas.Text = ABSENT
-    state: State | None = ABSENT
+    state: schemas.State | None = ABSENT
     license_number: schemas.Text = ABSENT
     expires_on: ExpiryDate | None = ABSENT
     status: Status = ABSENT
@@ -74,7 +75,7 @@ class Licenses(Page):
     clinician_id: UUID | None = None
     license_number: str | None = Field(default=None, max_length=200)
     license_type: str | None = Field(default=None, max_length=200)
-    state: str | None = Field(default=None, max_length=50)
+    state: schemas.State | None = None
     status: Status | None = None
     expires_from: ExpiryDate | None = Field(default=None, description="on this day or later")
     expires_until: ExpiryDate | None = Field(default=None, description="on this day or earlier")

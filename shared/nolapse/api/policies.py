@@ -117,7 +117,7 @@ class Policies(Page):
     name: str | None = Field(default=None, max_length=63)
     occasion: str | None = Field(default=None, max_length=100, examples=["LICENSE_EXPIRY"])
     license_type: str | None = Field(default=None, max_length=200)
-    state: str | None = Field(default=None, max_length=2)
+    state: schemas.State | None = None
 
 
 class PolicyVersions(Page):

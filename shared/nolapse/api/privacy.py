@@ -2,13 +2,11 @@
 
 from base64 import b64encode
 from http import HTTPStatus
-from typing import Annotated
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import AwareDatetime, Field
 
-from nolapse.api import schemas
 from nolapse.api.errors import Conflict, NotFound, Unprocessable
 from nolapse.api.schemas import Body, Edited
 from nolapse.api.v1 import V1
@@ -20,9 +18,7 @@ ZIP = "application/zip"
 
 
 class Erasure(Body):
-    confirm: Annotated[
-        schemas.Text, Field(description="their external_id: that it is this person whom you mean")
-    ]
+    confirm: str = Field(description="their external_id: that it is this person whom you mean")
 
 
 class Erased(Edited):

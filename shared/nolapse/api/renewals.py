@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import AwareDatetime, Field
 from sqlalchemy import TIMESTAMP, Date, Integer, Text, Uuid, column, func, literal, literal_column, text
 
+from nolapse.api import schemas
 from nolapse.api.listing import Listing, Page
 from nolapse.api.schemas import Listed, Model
 from nolapse.api.v1 import V1
@@ -31,7 +32,7 @@ class Renewals(Page):
     )
     clinician_id: UUID | None = None
     license_type: str | None = Field(default=None, max_length=200)
-    state: str | None = Field(default=None, max_length=50)
+    state: schemas.State | None = None
     status: Status | None = None
     answer: Answer | None = Field(default=None, description="the last one about this date")
     least_risk: int | None = Field(default=None, ge=0, le=100)

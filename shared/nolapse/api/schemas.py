@@ -6,6 +6,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from nolapse.domain.texts import LONGEST, flaw
+from nolapse.domain.us_states import LONGEST_STATE, state_code
 from nolapse.domain.zones import zone_names
 from nolapse.planning.edits import Rescheduled
 from nolapse.planning.importing.contacts import read_email, read_phone
@@ -50,12 +52,17 @@ def differences(current: BaseModel, wanted: BaseModel) -> list[str]:
     return sorted(name for name, value in values.items() if getattr(current, name) != value)
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("has a character that can't be printed: leave it out")
-    if text != text.strip():
-        raise ValueError("begins or ends with a blank: leave it out")
+def _flawless(text: str) -> str:
+    if problem := flaw(text):
+        raise ValueError(problem)
     return text
+
+
+def _state(text: str) -> str:
+    code = state_code(text)
+    if problem := flaw(code, LONGEST_STATE):
+        raise ValueError(problem)
+    return code
 
 
 def email(text: str) -> str:
@@ -92,7 +99,9 @@ Instant = Annotated[
     WRITTEN,
     Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
 ]
-Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_flawless)]
+# As imports write it, so that one licence stays one.
+State = Annotated[str, Field(min_length=1, max_length=LONGEST_STATE, examples=["NY"]), AfterValidator(_state)]
 Email = Annotated[
     str, Field(min_length=3, max_length=254, examples=["ada@clinic.example"]), AfterValidator(email)
 ]

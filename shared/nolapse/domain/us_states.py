@@ -5,7 +5,10 @@ where `zone` is the one most people live in.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+
+# Of a state as a licence has it, a code or the name of what issued it elsewhere.
+LONGEST_STATE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,14 @@ def state_named(text: str) -> State | None:
     """The state that `text` names by its code or in words, in any case and punctuation."""
     plain = " ".join("".join(letter if letter.isalpha() else " " for letter in text.casefold()).split())
     return _by_name().get(OTHER_NAMES.get(plain, plain).casefold())
+
+
+@lru_cache(maxsize=4096)
+def state_code(text: str) -> str:
+    """The USPS code; a text that names no state of the US stays, in capitals."""
+    capitals = text.upper()
+    state = state_named(capitals)
+    return state.code if state else capitals
 
 
 @cache

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from nolapse.domain.errors import NolapseError
+from nolapse.planning.importing.errors import ImportRefused
 from nolapse.planning.importing.load import import_records
 from nolapse.planning.importing.progress import OnProgress, Progress, silent
 from nolapse.planning.importing.report import ImportReport
@@ -24,6 +25,16 @@ class RegisterRefused(NolapseError):
         super().__init__(f"a register of {tenant} was refused: {kind}")
         self.tenant = tenant
         self.kind = kind
+
+
+def why(error: Exception) -> str:
+    """What an import that failed tells whoever sent the register."""
+    if isinstance(error, ImportRefused):
+        return str(error)
+    return (
+        f"nothing was imported, and what failed is no single row ({type(error).__name__}): send the register again,"
+        " and if it fails again, tell whoever runs Nolapse the id of this import"
+    )
 
 
 def import_register(
@@ -72,6 +83,6 @@ def telling(engine: Engine, import_id: UUID | None, actor: str) -> OnProgress:
 
 
 def refuse(engine: Engine, import_id: UUID, kind: str, *, actor: str, now: datetime) -> None:
-    """The job of a register that could not be read at all."""
+    """The job of a register that was not even read to its end; one that began says so itself."""
     with transaction(engine, actor) as connection:
         connection.execute(statement("import_refuse"), {"import_id": import_id, "failure": kind, "now": now})

@@ -207,8 +207,9 @@ def records(api: Api, tenant: UUID) -> dict[str, Any]:
 def imported(api: Api, tenant: UUID) -> UUID:
     ((import_id,),) = api.register.rows("SELECT uuidv7()")
     api.register.execute(
-        "INSERT INTO imports (import_id, tenant_id, source_name, sha256, status, mapping, started_at, finished_at)"
-        " VALUES (:import_id, :tenant, 'register.csv', sha256('x'), 'DONE', '{}', :now, :now)",
+        "INSERT INTO imports"
+        " (import_id, tenant_id, source_name, sha256, status, mapping, counts, started_at, finished_at) VALUES"
+        " (:import_id, :tenant, 'register.csv', sha256('x'), 'DONE', '{}', '{\"uploaded\": true}', :now, :now)",
         import_id=import_id,
         tenant=tenant,
         now=api.clock.now(),

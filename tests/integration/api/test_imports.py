@@ -1,6 +1,7 @@
 """/v1/imports: a link to upload a register to, its job, and a link to what it rejected."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.request import Request, urlopen
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from local.resources import Cloud
 from nolapse.planning.importing.progress import Progress, Stage
 from nolapse.planning.importing.uploads import Upload
 from nolapse.runtime.imports import telling
-from tests.integration.api.conftest import Api, counted
+from tests.integration.api.conftest import Api, counted, imported
+from tests.integration.conftest import NOW
 
 
 @pytest.fixture
@@ -62,16 +64,32 @@ def test_a_job_tells_how_far_it_is_and_then_what_it_rejected(
     ):
         cloud.s3().put_object(Bucket="registers", Key=key, Body=status.encode())
         api.register.execute(
-            "UPDATE imports SET status = :status, failure = :failure, finished_at = :now",
+            "UPDATE imports SET status = :status, failure = :failure, counts = '{\"uploaded\": true}',"
+            " finished_at = :now",
             status=status,
             failure=failure,
             now=api.clock.now(),
         )
         with urlopen(api.call("GET", f"{path}/rejects", staff).body["url"]) as answer:  # noqa: S310
             assert answer.read().decode() == status
+    read = "SELECT subject, actor <> '' FROM audit_log WHERE action = 'import.rejects_read'"
+    assert api.register.rows(read) == [(f"import:{import_id}", True)] * 2
 
 
-@pytest.mark.parametrize("name", ["", "a/b.csv", "..\\b.csv", " b.csv"])
+@pytest.mark.parametrize(("counts", "days"), [('{"read": 3}', 1), ('{"uploaded": true}', 90)])
+def test_a_file_that_is_not_there_has_no_link(
+    api: Api, tenant: UUID, staff: str, counts: str, days: int
+) -> None:
+    path = f"/v1/imports/{imported(api, tenant)}/rejects"
+    assert api.call("GET", path, staff).status == 200
+
+    api.register.execute("UPDATE imports SET counts = CAST(:counts AS jsonb)", counts=counts)
+    api.clock.move_to(NOW + timedelta(days=days))
+    answer = api.call("GET", path, staff)
+    assert (answer.status, "rejects file" in answer.body["message"]) == (404, True)
+
+
+@pytest.mark.parametrize("name", ["", "a/b.csv", "..\\b.csv", " b.csv", ".", ".."])
 def test_a_name_that_is_a_path_is_refused(api: Api, staff: str, name: str) -> None:
     answer = api.call("POST", "/v1/imports", staff, {"file_name": name})
     assert (answer.status, answer.body["fields"][0]["field"]) == (422, "file_name")

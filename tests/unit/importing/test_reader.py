@@ -58,14 +58,28 @@ def test_nested_and_absent_keys_of_json(write_register: WriteRegister) -> None:
 
 
 def test_a_bad_line_among_json_lines_costs_only_itself(write_register: WriteRegister) -> None:
-    source = inspect(write_register('{"a": 1}\n{"a": \n{"a": 3}\n'))
+    deep = '{"a":' * 100_000
+    source = inspect(write_register(f'{{"a": 1}}\n{{"a": \n{{"a": 3}}\n{deep}\n{{"a": 5}}\n'))
 
     assert source.layout is Layout.JSON_LINES
     assert [(row.number, row.values, bool(row.problem)) for row in read_rows(source)] == [
         (1, {"a": "1"}, False),
         (2, {}, True),
         (3, {"a": "3"}, False),
+        (4, {}, True),
+        (5, {"a": "5"}, False),
     ]
+
+
+@pytest.mark.parametrize("layout", ["{}\n{}", "[{}, {}]"])
+def test_a_record_that_is_nested_too_deeply_costs_only_itself(
+    write_register: WriteRegister, layout: str
+) -> None:
+    deep = '{"a":' * 5_000 + "1" + "}" * 5_000
+    first, second = read_rows(inspect(write_register(layout.format('{"a": 1}', deep))))
+
+    assert first.values == {"a": "1"}
+    assert (second.values, "too deeply" in second.problem) == ({}, True)
 
 
 def test_a_json_array_that_breaks_off_is_refused_as_a_whole(write_register: WriteRegister) -> None:

@@ -66,7 +66,7 @@ def test_the_barest_row() -> None:
         ({"license_number": " N/A "}, Problem("license_number", "", "is blank: a licence needs its number")),
         (
             {"license_number": "9" * 201},
-            Problem("license_number", "9" * 201, "is longer than 200 characters"),
+            Problem("license_number", "9" * 201, "is longer than 200 characters: shorten it"),
         ),
         (
             {"expires_on": "02/30/2026"},
@@ -88,6 +88,39 @@ def test_the_barest_row() -> None:
 )
 def test_rows_that_cannot_be_records_say_why(cells: dict[str, str], problem: Problem) -> None:
     assert read(**cells) == Interpreted(None, [problem])
+
+
+@pytest.mark.parametrize(
+    ("cells", "field"),
+    [
+        ({"full_name": "x" * 201}, "full_name"),
+        ({"first_name": "x" * 150, "last_name": "y" * 60}, "full_name"),
+        ({"person_id": "x" * 201}, "person_id"),
+        ({"license_type": "R\ue000N"}, "license_type"),
+        ({"full_name": "Ada \ud800"}, "full_name"),
+        ({"state": "Commonwealth of Massachusetts Board of Registration in Nursing"}, "state"),
+        ({"state": "ß" * 26}, "state"),
+        ({"person_id": "erased-01890000-0000-7000-8000-000000000000"}, "person_id"),
+        ({"license_number": "erased-01890000-0000-7000-8000-000000000000"}, "license_number"),
+    ],
+)
+def test_what_the_api_would_not_take_is_refused_and_says_what_to_do(
+    cells: dict[str, str], field: str
+) -> None:
+    interpreted = read(**cells)
+
+    assert interpreted.record is None
+    ((named, _, reason),) = interpreted.problems
+    assert (named, ": " in reason) == (field, True)
+
+
+def test_ids_that_are_made_up_fit_and_tell_people_apart() -> None:
+    name, address = "a" * 199, f"{'b' * 60}@{'c' * 60}.test"
+    ids = [record(full_name=name + last, email=address).external_id for last in ("x", "y", "x")]
+    ids += [record(license_number=last * 200, license_type="d" * 200).external_id for last in "12"]
+
+    assert {len(each) for each in ids} == {200}
+    assert (ids[0] == ids[2], len(set(ids))) == (True, 4)
 
 
 def test_every_row_belongs_to_a_tenant() -> None:
@@ -163,6 +196,19 @@ def test_cells_that_spreadsheets_and_programs_spoil() -> None:
     assert (spoilt.license_number, spoilt.license_type, spoilt.full_name) == ("00123", "R N", "A B")
 
 
+def test_what_nobody_sees_makes_no_other_licence() -> None:
+    seen = record(
+        license_number="\ufeffM-1\u00adX", full_name="Mia\u200b One", person_id="P\u200d1", state="n\u200by"
+    )
+
+    assert (seen.license_number, seen.full_name, seen.external_id, seen.state) == (
+        "M-1X",
+        "Mia One",
+        "P1",
+        "NY",
+    )
+
+
 def test_the_first_filled_column_and_literals() -> None:
     choices = {
         Field.LICENSE_NUMBER: Choice(Field.LICENSE_NUMBER, ("a", "b")),
@@ -205,6 +251,8 @@ def test_licences_that_go_on(status: str) -> None:
         ("a@b.test; c@d.test", None),
         ("a b@c.test", None),
         ("x" * 65 + "@clinic.test", None),
+        ("ada\ud800@clinic.test", None),
+        ("ada@\u0130clinic.test", None),  # whose small letter is two
     ],
 )
 def test_email_addresses(text: str, email: str | None) -> None:
@@ -225,6 +273,7 @@ def test_email_addresses(text: str, email: str | None) -> None:
         ("012 555 0134", None),
         ("212-555-0134 / 212-555-0135", None),
         ("call me", None),
+        ("+1212555\u0660\u0661\u0662\u0663", None),
     ],
 )
 def test_phone_numbers(text: str, phone: str | None) -> None:

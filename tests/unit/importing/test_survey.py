@@ -9,6 +9,7 @@ from nolapse.planning.importing.errors import (
     AmbiguousColumns,
     AmbiguousDates,
     FieldNotFound,
+    ImportRefused,
     UnknownColumn,
     UnknownField,
 )
@@ -147,6 +148,32 @@ def test_a_missing_column_is_asked_for(write_register: WriteRegister) -> None:
         FieldNotFound, match=re.escape("'Serial', 'Expires': name it with --map license_number=COLUMN")
     ):
         survey(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("License,Expires\n", "register.csv has no row below its header"),
+        ("[]", "register.csv has no row below its header"),
+        (
+            "License,Expires,Name\n\nA1,2026-05-01\nA2,2026-05-01\n",
+            "row 3 has 2 cells where the header has 3",
+        ),
+        ("[1, {}]", "no row of register.csv can be read: row 1 is not a JSON object"),
+        ("[{}]", "no row of register.csv can be read: row 1 says nothing"),
+    ],
+)
+def test_a_register_without_a_row_to_read_says_so(
+    write_register: WriteRegister, content: str, says: str
+) -> None:
+    with pytest.raises(ImportRefused, match=re.escape(says)):
+        survey(write_register(content))
+
+
+def test_a_register_goes_by_its_own_name(write_register: WriteRegister) -> None:
+    path = write_register("License,Expires\nA1,2026-05-01\n", "x")
+
+    assert survey(path, name="登録簿.csv").source.name == "登録簿.csv"
 
 
 def test_unknown_names_are_refused(write_register: WriteRegister) -> None:

@@ -11,8 +11,8 @@ ENCLOSED = re.compile(r".*<([^<>]+)>")
 EXTENSION = re.compile(r"\s*(?:x|ext\.?|extension)\s*\d+$", re.IGNORECASE)
 PHONE_CHARACTERS = re.compile(r"[\d\s().+/-]+")
 # North American Numbering Plan: area code and exchange begin with 2 to 9.
-NANP = re.compile(r"1?([2-9]\d{2}[2-9]\d{6})")
-E164 = re.compile(r"[1-9]\d{6,14}")
+NANP = re.compile(r"1?([2-9]\d{2}[2-9]\d{6})", re.ASCII)
+E164 = re.compile(r"[1-9]\d{6,14}", re.ASCII)
 
 
 class Contact(NamedTuple):
@@ -26,11 +26,11 @@ def read_email(text: str) -> Contact:
     if not text:
         return Contact(None)
     enclosed = ENCLOSED.fullmatch(text)
-    address = (enclosed[1] if enclosed else text).strip().removeprefix("mailto:")
-    if not EMAIL.fullmatch(address) or ".." in address:
+    local, at, domain = (enclosed[1] if enclosed else text).strip().removeprefix("mailto:").rpartition("@")
+    address = local + at + domain.lower()
+    if not EMAIL.fullmatch(address) or ".." in address or not address.isprintable():
         return Contact(None, "is not one e-mail address: imported without it")
-    local, domain = address.rsplit("@", 1)
-    return Contact(f"{local}@{domain.lower()}")
+    return Contact(address)
 
 
 def read_phone(text: str) -> Contact:

@@ -2,6 +2,8 @@
 
 ImportRefused
 ├── UnreadableSource
+├── NoRows
+├── NoRowToRead
 ├── UnknownField
 ├── UnknownColumn
 ├── FieldNotFound
@@ -26,6 +28,20 @@ class UnreadableSource(ImportRefused):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name} cannot be read: {reason}")
         self.name = name
+
+
+class NoRows(ImportRefused):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} has no row below its header: export it again, with its rows")
+        self.name = name
+
+
+class NoRowToRead(ImportRefused):
+    """`problem` is that of the first row, at `number`."""
+
+    def __init__(self, name: str, number: int, problem: str) -> None:
+        super().__init__(f"no row of {name} can be read: row {number} {problem or 'says nothing'}")
+        self.name, self.number = name, number
 
 
 class UnknownField(ImportRefused):

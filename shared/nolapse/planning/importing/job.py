@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine
 
+from nolapse.domain.texts import tidy
 from nolapse.planning.importing.mapping import LITERAL_MARK, Choice
 from nolapse.planning.importing.survey import Survey
 from nolapse.storage.engine import transaction
@@ -17,8 +18,11 @@ from nolapse.storage.statements import statement
 
 
 class Job:
+    """`import_id` is given where the job waited for its register: what it rejects lies where the API looks for it."""
+
     def __init__(self, now: datetime, import_id: UUID | None = None) -> None:
         self.import_id: UUID = import_id or uuid4()
+        self._uploaded = import_id is not None
         self._started_at = now
         self._stopwatch = time.monotonic()
 
@@ -46,7 +50,7 @@ class Job:
         parameters = {
             "import_id": self.import_id,
             "status": status,
-            "counts": json.dumps(counts),
+            "counts": json.dumps({**counts, "uploaded": True} if self._uploaded else counts),
             "failure": failure,
             "finished_at": self._started_at + timedelta(seconds=time.monotonic() - self._stopwatch),
         }
@@ -76,4 +80,6 @@ def recorded(
 
 
 def _origin(choice: Choice) -> list[str] | str:
-    return list(choice.columns) or LITERAL_MARK + choice.literal
+    """Of columns what jsonb can hold: neither NUL nor a lone surrogate."""
+    columns = [tidy(column).encode(errors="replace").decode() for column in choice.columns]
+    return columns or LITERAL_MARK + choice.literal

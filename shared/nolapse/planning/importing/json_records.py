@@ -10,6 +10,7 @@ from nolapse.planning.importing.errors import UnreadableSource
 from nolapse.planning.importing.rows import Row
 
 NOT_A_RECORD = "is not a JSON object"
+TOO_DEEP = "is nested too deeply: give a record's fields side by side"
 
 
 class Utf8Bytes:
@@ -39,13 +40,19 @@ def line_rows(text: TextIO) -> Iterator[Row]:
             record = json.loads(line)
         except ValueError:
             record = None
+        except RecursionError:
+            yield Row(number, {}, TOO_DEEP)
+            continue
         yield _row(number, record)
 
 
 def _row(number: int, record: Any) -> Row:
     if not isinstance(record, dict):
         return Row(number, {}, NOT_A_RECORD)
-    return Row(number, dict(_flat(record)))
+    try:
+        return Row(number, dict(_flat(record)))
+    except RecursionError:
+        return Row(number, {}, TOO_DEEP)
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,13 +1,14 @@
 """A register's row becomes a record to store, or the reasons why it cannot be one."""
 
+import re
 from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
 from nolapse.domain.dates import SILENT, Dated, DateOrder, Undated, Unreadable, read_date
-from nolapse.domain.us_states import state_named
+from nolapse.domain.texts import LONGEST, flaw, shortened, tidy
+from nolapse.domain.us_states import LONGEST_STATE, state_code
 from nolapse.planning.importing.contacts import read_email, read_phone
 from nolapse.planning.importing.headers import Field
 from nolapse.planning.importing.mapping import Choice, Mapping
@@ -15,9 +16,9 @@ from nolapse.planning.importing.rows import Row
 from nolapse.planning.importing.standing import is_over
 from nolapse.planning.importing.zones import ZoneSource, place
 
-# A key of the database's indexes has to fit a page's third; no real number comes near.
-LONGEST_KEY = 200
 UNTYPED = "License"
+# What an erasure overwrote (storage/personal.toml): nobody can be it again.
+ERASED = re.compile(r"erased-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Texts that are somebody's name or a register's own word, also when they look like a blank.
 VERBATIM = frozenset({Field.FULL_NAME, Field.FIRST_NAME, Field.MIDDLE_NAME, Field.LAST_NAME, Field.STATUS})
 
@@ -75,6 +76,8 @@ class Interpreter:
         if row.problem:
             return Interpreted(None, [Problem("", "", row.problem)])
         texts = {field: take(row.values) for field, take in self._takes.items()}
+        texts[Field.FULL_NAME] = _full_name(texts)
+        texts[Field.STATE] = state_code(texts.get(Field.STATE, ""))
         expiry = read_date(texts[Field.EXPIRES_ON], self._order)
         tenant = self._tenant_of(texts)
         problems = _obstacles(texts)
@@ -106,7 +109,7 @@ class Interpreter:
 
 def _interpreted(number: int, texts: Texts, tenant: UUID, expiry: Dated | Undated) -> Interpreted:
     take = texts.get
-    state = state_code(take(Field.STATE, ""))
+    state = take(Field.STATE, "")
     email = read_email(take(Field.EMAIL, ""))
     phone = read_phone(take(Field.PHONE, ""))
     whatsapp = read_phone(take(Field.WHATSAPP, ""))
@@ -117,7 +120,7 @@ def _interpreted(number: int, texts: Texts, tenant: UUID, expiry: Dated | Undate
         state,
         take(Field.COUNTRY, ""),
     )
-    name = _full_name(texts)
+    name = texts[Field.FULL_NAME]
     license_type = take(Field.LICENSE_TYPE) or UNTYPED
     person_id = take(Field.PERSON_ID, "")
     record = Record(
@@ -131,8 +134,12 @@ def _interpreted(number: int, texts: Texts, tenant: UUID, expiry: Dated | Undate
         status="ENDED" if is_over(take(Field.STATUS, "")) else "ACTIVE",
         register_status=take(Field.STATUS) or None,
         external_id=person_id
-        or (_mailbox_person(email.value, name) if email.value else "")
-        or f"license:{license_type}:{state}:{texts[Field.LICENSE_NUMBER]}",
+        or shortened(
+            # One mailbox may serve a whole practice: the name tells its people apart.
+            f"email:{email.value.casefold()}:{name.casefold()}"
+            if email.value
+            else f"license:{license_type}:{state}:{texts[Field.LICENSE_NUMBER]}"
+        ),
         identified=bool(person_id),
         full_name=name or None,
         email=email.value,
@@ -151,19 +158,28 @@ def _interpreted(number: int, texts: Texts, tenant: UUID, expiry: Dated | Undate
     return Interpreted(record, warnings, sentinel, placed.source)
 
 
-def _mailbox_person(email: str, name: str) -> str:
-    """One mailbox may serve a whole practice: the name tells its people apart."""
-    return f"email:{email.casefold()}:{name.casefold()[:LONGEST_KEY]}"
+# What the API takes as well: whatever is imported can be edited.
+LIMITS = {
+    Field.LICENSE_NUMBER: LONGEST,
+    Field.LICENSE_TYPE: LONGEST,
+    Field.STATE: LONGEST_STATE,
+    Field.PERSON_ID: LONGEST,
+    Field.FULL_NAME: LONGEST,
+}
 
 
 def _obstacles(texts: Texts) -> list[Problem]:
     problems = []
     if not texts[Field.LICENSE_NUMBER]:
         problems.append(Problem(Field.LICENSE_NUMBER, "", "is blank: a licence needs its number"))
+    for field, longest in LIMITS.items():
+        said = texts.get(field, "")
+        if problem := flaw(said, longest):
+            problems.append(Problem(field, said, problem))
     problems.extend(
-        Problem(field, texts[field], f"is longer than {LONGEST_KEY} characters")
-        for field in (Field.LICENSE_NUMBER, Field.LICENSE_TYPE, Field.STATE, Field.PERSON_ID)
-        if len(texts.get(field, "")) > LONGEST_KEY
+        Problem(field, texts[field], "stands for what was erased: take another")
+        for field in (Field.LICENSE_NUMBER, Field.PERSON_ID)
+        if ERASED.fullmatch(texts.get(field, ""))
     )
     return problems
 
@@ -179,17 +195,11 @@ def _full_name(texts: Texts) -> str:
     return texts.get(Field.FULL_NAME) or " ".join(parts)
 
 
-@lru_cache(maxsize=4096)
-def state_code(text: str) -> str:
-    """The USPS code; a text that names no state of the US stays, in capitals."""
-    state = state_named(text)
-    return state.code if state else text.upper()
-
-
 def _taker(choice: Choice) -> Callable[[dict[str, str]], str]:
     clean = _verbatim if choice.field in VERBATIM or choice.field is Field.EXPIRES_ON else _said
     if not choice.columns:
-        return lambda _values: choice.literal
+        literal = tidy(choice.literal)
+        return lambda _values: literal
     if len(choice.columns) == 1:
         column = choice.columns[0]
         return lambda values: clean(values.get(column, ""))
@@ -199,10 +209,9 @@ def _taker(choice: Choice) -> Callable[[dict[str, str]], str]:
 
 
 def _verbatim(text: str) -> str:
-    """White space put in order, without the byte that PostgreSQL cannot hold, and out of Excel's ="00123"."""
-    if text.startswith('="') and text.endswith('"'):
-        text = text[2:-1]
-    return " ".join(text.replace("\0", " ").split())
+    """Tidy, and out of Excel's ="00123"."""
+    said = tidy(text)
+    return said[2:-1].strip() if said.startswith('="') and said.endswith('"') else said
 
 
 def _said(text: str) -> str:

@@ -16,7 +16,8 @@ WARNING = "imported, but"
 class RejectsFile(AbstractContextManager["RejectsFile"]):
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.text: TextIO = path.open("w", encoding="utf-8", newline="")
+        # A lone surrogate, which JSON can spell, has no UTF-8.
+        self.text: TextIO = path.open("w", encoding="utf-8", errors="replace", newline="")
         self._writer = csv.writer(self.text)
         self._writer.writerow(COLUMNS)
 

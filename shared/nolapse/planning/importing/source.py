@@ -31,20 +31,20 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
+    """`name` is what people call it, whatever the file is called."""
+
     path: Path
+    name: str
     sha256: bytes
     gzipped: bool
     encoding: str
     layout: Layout
     delimiter: str
 
-    @property
-    def name(self) -> str:
-        return self.path.name
 
-
-def inspect(path: Path) -> Source:
+def inspect(path: Path, name: str | None = None) -> Source:
     """Look through the whole file once; raises UnreadableSource where it is empty or damaged."""
+    name = name or path.name
     try:
         with path.open("rb") as file:
             gzipped = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
@@ -54,12 +54,12 @@ def inspect(path: Path) -> Source:
         with _decoded(path, gzipped=gzipped, encoding=encoding) as text:
             sample = text.read(SAMPLE_CHARACTERS)
     except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableSource(path.name, str(error)) from error
+        raise UnreadableSource(name, str(error)) from error
     if not sample.strip():
-        raise UnreadableSource(path.name, "it is empty")
+        raise UnreadableSource(name, "it is empty")
     layout = {"[": Layout.JSON_ARRAY, "{": Layout.JSON_LINES}.get(sample.lstrip()[0], Layout.DELIMITED)
     delimiter = _delimiter(sample) if layout is Layout.DELIMITED else ""
-    return Source(path, digest, gzipped, encoding, layout, delimiter)
+    return Source(path, name, digest, gzipped, encoding, layout, delimiter)
 
 
 @contextmanager

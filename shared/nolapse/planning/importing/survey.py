@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nolapse.domain.dates import DateOrder
+from nolapse.planning.importing.errors import NoRows, NoRowToRead
 from nolapse.planning.importing.headers import Field
 from nolapse.planning.importing.mapping import LITERAL_MARK, Mapping, choose
 from nolapse.planning.importing.progress import EVERY, OnProgress, Progress, Stage, silent
@@ -30,21 +31,32 @@ class Survey:
 def survey(
     path: Path,
     *,
+    name: str | None = None,
     given: Given[str, str] | None = None,
     date_order: DateOrder | None = None,
     on_progress: OnProgress = silent,
 ) -> Survey:
-    """Read the whole register once; `given` is as in mapping.choose. Raises ImportRefused."""
+    """Read the whole register once; `name` is its own where the file's is another, `given` is as in mapping.choose.
+
+    Raises ImportRefused.
+    """
     given = given or {}
-    source = inspect(path)
+    source = inspect(path, name)
     date_column = given.get(Field.EXPIRES_ON, LITERAL_MARK)
     tally = Tally(None if date_column.startswith(LITERAL_MARK) else date_column)
     count = 0
+    unread: tuple[int, str] | None = None
     for count, row in enumerate(read_rows(source), start=1):
         if row.values:
             tally.add(row.values)
+        else:
+            unread = unread or (row.number, row.problem)
         if count % EVERY == 0:
             on_progress(Progress(Stage.SURVEYING, count, None))
+    if unread and not tally.filled:
+        raise NoRowToRead(source.name, *unread)
+    if not count:
+        raise NoRows(source.name)
     mapping = choose(given, tally)
     return Survey(source, count, tally.filled, mapping, date_order or _order(mapping, tally))
 

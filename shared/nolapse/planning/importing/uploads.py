@@ -3,8 +3,12 @@
 TENANT is a slug or an id; IMPORT_ID stands there where the API was asked for the upload, and names its job.
 """
 
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
+
+# The bucket's lifecycle rule (template.yaml) ends registers and what became of them.
+KEPT = timedelta(days=90)
 
 
 class Upload(NamedTuple):
@@ -29,6 +33,10 @@ class Upload(NamedTuple):
             return UUID(first) if rest else None
         except ValueError:
             return None
+
+    @property
+    def file_name(self) -> str:
+        return self.name.rpartition("/")[2]
 
     @property
     def incoming(self) -> str:

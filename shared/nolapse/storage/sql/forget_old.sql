@@ -7,7 +7,7 @@ attempts AS (
 answers AS (DELETE FROM acknowledgements WHERE at < :acknowledgements RETURNING 1),
 notices AS (DELETE FROM ops_notices WHERE created_at < :ops_notices AND outcome IS NOT NULL RETURNING 1),
 requests AS (DELETE FROM idempotent_request WHERE created_at < :idempotent_request RETURNING 1),
-registers AS (DELETE FROM imports WHERE finished_at < :imports RETURNING 1),
+registers AS (DELETE FROM imports WHERE coalesce(finished_at, started_at) < :imports RETURNING 1),
 heartbeats AS (DELETE FROM scheduler_heartbeat WHERE started_at < :scheduler_heartbeat RETURNING 1),
 sent AS (DELETE FROM sending_pace WHERE slot < :sending_pace RETURNING 1),
 asked AS (DELETE FROM api_pace WHERE slot < :api_pace RETURNING 1)

@@ -1,5 +1,6 @@
--- The imported licences: added, or changed where the register says something else, a new holder included. A blank
--- expiry or status says nothing and erases nothing. After import_merge_people.
+-- The imported licences: added, changed where the register says something else, a new holder included, brought back
+-- where they were deleted, unless the register says that they have ended. A blank expiry or status says nothing and
+-- erases nothing. After import_merge_people.
 WITH given AS (
   SELECT import_licenses.*, clinician_id
   FROM import_licenses
@@ -10,16 +11,19 @@ merged AS (
   USING given
   ON known.tenant_id = given.tenant_id AND known.license_number = given.license_number
     AND known.license_type = given.license_type AND coalesce(known.state, '') = coalesce(given.state, '')
-  WHEN MATCHED AND (
+  WHEN MATCHED AND CASE WHEN known.deleted_at IS NOT NULL THEN given.status = 'ACTIVE' ELSE
       known.clinician_id <> given.clinician_id
       OR (known.expires_on IS DISTINCT FROM given.expires_on AND (given.endless OR given.expires_on IS NOT NULL))
       OR (given.register_status IS NOT NULL
-        AND (known.status, known.register_status) IS DISTINCT FROM (given.status, given.register_status))) THEN
+        AND (known.status, known.register_status) IS DISTINCT FROM (given.status, given.register_status)) END THEN
     UPDATE SET
       clinician_id = given.clinician_id,
       expires_on = CASE WHEN given.endless THEN NULL ELSE coalesce(given.expires_on, known.expires_on) END,
-      status = CASE WHEN given.register_status IS NULL THEN known.status ELSE given.status END,
-      register_status = coalesce(given.register_status, known.register_status),
+      status = CASE WHEN given.register_status IS NULL AND known.deleted_at IS NULL THEN known.status
+        ELSE given.status END,
+      register_status = CASE WHEN given.register_status IS NULL AND known.deleted_at IS NULL THEN known.register_status
+        ELSE given.register_status END,
+      deleted_at = NULL,
       updated_at = :now
   WHEN NOT MATCHED THEN
     INSERT (tenant_id, clinician_id, license_type, state, license_number, expires_on, status, register_status,

@@ -1,3 +1,3 @@
--- A job whose register was refused before it began. Walks the primary key.
-UPDATE imports SET status = 'FAILED', failure = :failure, finished_at = :now
-WHERE import_id = :import_id AND status = 'WAITING'
+-- A job that failed before it began, or that was killed and then failed. Walks the primary key.
+UPDATE imports SET status = 'FAILED', failure = :failure, counts = '{"uploaded": true}', finished_at = :now
+WHERE import_id = :import_id AND status IN ('WAITING', 'RUNNING')
