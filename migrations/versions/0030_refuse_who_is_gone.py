@@ -1,4 +1,4 @@
-"""Let nothing be attached to who was deleted or erased, also while that happens."""
+"""Let nothing be attached to who was deleted or erased, also while that happens, and erasure leave no birthday behind."""
 
 from alembic import op
 
@@ -19,6 +19,8 @@ def upgrade() -> None:
     for table, (key, columns, stands) in NAMES.items():
         for column in columns:
             watch(table, key, column, stands)
+    # When somebody was told of a birthday or a dose says when it is.
+    op.execute("GRANT DELETE ON notification_outbox TO nolapse_api")
 
 
 def create_refusal() -> None:

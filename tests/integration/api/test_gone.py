@@ -14,8 +14,8 @@ from nolapse.api.identity import Role
 from nolapse.planning.erasure import erase
 from nolapse.planning.plan import bounds
 from tests.integration.api.conftest import Answer, Api
-from tests.integration.api.test_bulk import wait_for
 from tests.integration.conftest import DAILY
+from tests.integration.waiting import wait_for
 
 RULE = "DTSTART;TZID=America/New_York:20261027T080000\nRRULE:FREQ=DAILY;COUNT=3"
 
@@ -180,7 +180,7 @@ def test_what_comes_during_an_erasure_waits_for_it_and_is_refused(
     with ThreadPoolExecutor() as pool, api.register.database.engine.begin() as erasing:
         erase(erasing, ada, limits)
         asked = pool.submit(ask, api, staff, ada, ada)
-        wait_for(api, 1)
+        wait_for(api.register, 1)
         erasing.commit()
         answer = asked.result()
 
@@ -207,7 +207,7 @@ def test_an_erasure_waits_for_what_is_being_attached_and_covers_it(
     with ThreadPoolExecutor() as pool, api.register.database.engine.begin() as attaching:
         attaching.execute(text(attach), {"tenant": tenant, "ada": ada})
         erasing = pool.submit(api.call, "POST", f"/v1/clinicians/{ada}/erase", admin, {"confirm": "ada"})
-        wait_for(api, 1)
+        wait_for(api.register, 1)
         attaching.commit()
         assert erasing.result().status == 200
 
