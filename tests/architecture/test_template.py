@@ -304,6 +304,38 @@ def test_every_environment_gives_the_same_parameters_their_names() -> None:
         assert all(given[name].startswith(f"/nolapse/{environment}/") for name in required)
 
 
+def test_no_tenant_within_its_limit_takes_another_s_place_at_the_gateway() -> None:
+    (api,) = (properties for _, properties in TEMPLATE.resources("AWS::Serverless::HttpApi"))
+    per_tenant = TEMPLATE.document["Parameters"]["ApiPerTenantMinute"]
+    shared = {
+        f"{p['Method']} {p['Path']}" for _, _, p in events("HttpApi") if "Authorizer" in p.get("Auth", {})
+    }
+    assert api["RouteSettings"].keys() == shared
+    for route in api["RouteSettings"].values():
+        assert route["ThrottlingRateLimit"] * 60 >= 2 * per_tenant["MaxValue"] >= 10 * per_tenant["Default"]
+        assert route["ThrottlingBurstLimit"] >= route["ThrottlingRateLimit"]
+        assert route["ThrottlingRateLimit"] > api["DefaultRouteSettings"]["ThrottlingRateLimit"]
+
+
+def test_browsers_that_may_call_the_api_may_follow_its_links_to_the_bucket() -> None:
+    (bucket,) = (properties for _, properties in TEMPLATE.resources("AWS::S3::Bucket"))
+    condition, configuration, otherwise = bucket["CorsConfiguration"]["Fn::If"]
+    origins = GLOBALS["Environment"]["Variables"]["CORS_ORIGINS"]
+    assert TEMPLATE.document["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [origins, ""]}]}
+    assert otherwise == {"Ref": "AWS::NoValue"}
+    (rule,) = configuration["CorsRules"]
+    # As the API reads them: runtime/settings.py.
+    assert rule["AllowedOrigins"] == {"Fn::Split": [",", origins]}
+    signed = {"s3:PutObject": "PUT", "s3:GetObject": "GET"}
+    linked = {
+        signed[action]
+        for statement in statements(FUNCTIONS["ApiFunction"]["Policies"])
+        for action in listed(statement["Action"])
+        if action.startswith("s3:")
+    }
+    assert set(rule["AllowedMethods"]) == linked
+
+
 POOL = {
     name: resource
     for name, resource in TEMPLATE.document["Resources"].items()

@@ -78,7 +78,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "report_deliveries": {"tenant_id": ATTEMPT_IDS[0], "since": NOW - timedelta(days=7), "until": NOW},
     "person_ids": {"clinician_id": ATTEMPT_IDS[0]},
     "drop_claimed": {"keys": KEYS[:1]},
-    "under_way": {"keys": KEYS[:1]},
+    "lock_told": {"keys": KEYS[:1]},
     "find_unsubscribable": {"key": bytes(32), "scheduled_at": NOW, "issued_at": NOW},
     "rescheduled": {"keys": KEYS, "times": TIMES, **MONTHS},
     "forget_old": RETENTION.until(NOW),
@@ -118,7 +118,7 @@ WALKED = {
         f"notification_schedule_by_{whose}" for whose in ("clinician", "license", "person_date", "medication")
     },
     "drop_claimed": {KEY},
-    "under_way": {KEY},
+    "lock_told": {KEY, ATTEMPTS},
     "find_unsubscribable": {KEY, ATTEMPTS},
     "rescheduled": {KEY},
     "forget_old": {"notification_outbox_by_tenant"},  # tenant by tenant; of many tenants, by its start

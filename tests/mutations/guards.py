@@ -181,6 +181,11 @@ GUARDS = (
         "tests/integration/api/test_permissions.py::test_a_path_beside_a_route_is_nobody_s",
     ),
     Guard(
+        "who is gone", "what is attached to somebody while they are erased outlives them",
+        "migrations/versions/0030_refuse_who_is_gone.py", " FOR SHARE) AS named", ") AS named",
+        "tests/integration/api/test_gone.py::test_an_erasure_waits_for_what_is_being_attached_and_covers_it",
+    ),
+    Guard(
         "row-level security", "every tenant reads every row",
         "migrations/tenancy.py", 'visible = f"tenant_id = {CURRENT_TENANT}"', 'visible = "true"',
         "tests/integration/test_tenancy.py::test_a_tenant_sees_its_rows_and_no_others",

@@ -6,11 +6,14 @@ from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import Field
+from sqlalchemy.exc import DBAPIError
 
+from nolapse.api.constraints import CONSTRAINTS
 from nolapse.api.errors import FieldError, Unprocessable
 from nolapse.api.schemas import Body, Edited, Model
 from nolapse.api.v1 import V1
 from nolapse.planning.edits import Rescheduled, reschedule
+from nolapse.storage.engine import said
 from nolapse.storage.statements import statement
 
 MOST_ITEMS = 500
@@ -42,14 +45,15 @@ def upsert(
     _refuse_twins([named(each) for each in records])
     tenant_id = v1.principal.tenant_id
     v1.connection.execute(statement("lock_bulk"), {"tenant_id": tenant_id})
-    rows = v1.connection.execute(
-        statement(f"upsert_{kind}s"),
-        {
-            "tenant_id": tenant_id,
-            "now": v1.now,
-            "items": json.dumps([each.model_dump(mode="json") for each in records]),
-        },
-    ).all()
+    given = {
+        "tenant_id": tenant_id,
+        "now": v1.now,
+        "items": json.dumps([each.model_dump(mode="json") for each in records]),
+    }
+    try:
+        rows = v1.connection.execute(statement(f"upsert_{kind}s"), given).all()
+    except DBAPIError as error:
+        raise _row_by_row(error, records) from None
     moved = [row for row in rows if row.outcome != "unchanged"]
     people = {person for row in moved for person in (row.person, row.former) if person is not None}
     rescheduled = reschedule(v1.connection, sorted(people), v1.limits) if moved else Rescheduled()
@@ -57,6 +61,17 @@ def upsert(
     return BulkResult(
         items=[BulkItem(id=row.id, outcome=row.outcome) for row in rows], rescheduled=rescheduled
     )
+
+
+def _row_by_row(error: DBAPIError, records: Sequence[Body]) -> Exception:
+    """Of whom the database refuses, it says the ids (migration 0030): which rows name them."""
+    field, message, _ = CONSTRAINTS.get(said(error, "n"), ("", "", False))
+    wrong = [
+        FieldError(field=f"items.{number}.{field}", message=message)
+        for number, each in enumerate(records)
+        if str(getattr(each, field, None)) in said(error, "M")
+    ]
+    return Unprocessable(wrong) if wrong else error
 
 
 def _refuse_twins(names: Sequence[tuple[str, tuple[object, ...]]]) -> None:

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from nolapse.api.errors import PreconditionFailed, PreconditionNeeded
 
-# Beside a record in the answer to its edit, and no part of it.
-ASIDE = frozenset({"rescheduled"})
+# Beside a record in the answer to its edit or to a decision about it, and no part of it.
+ASIDE = frozenset({"rescheduled", "planned"})
 
 
 def etag(record: Mapping[str, Any]) -> str:

@@ -111,7 +111,7 @@ def add_routes(v1: V1) -> None:
     @v1.route("GET", "/v1/medications")
     def list_medications(asked: Annotated[Medications, Query()]) -> Listed[Medication]:
         """List medications."""
-        given = {**asked.filters, "clinician_id": v1.principal.clinician_id or asked.clinician_id}
+        given = {**asked.filters, "clinician_id": asked.clinician_id or v1.principal.clinician_id}
         rows, following = LISTING.page(v1.connection, v1.keys, v1.now, asked, asked.sort, given=given)
         return Listed[Medication](items=[_shown(row) for row in rows], next=following)
 
@@ -174,11 +174,9 @@ def _change(v1: V1, current: Medication, body: MedicationBody) -> EditedMedicati
         raise Unprocessable.of(
             "clinician_id", "a medication keeps its taker: delete this one and add another"
         )
-    prescription = _prescription(body)
-    if body.status == "STOPPED":
-        report = medications.stop(v1.connection, current.medication_id, v1.limits)
-    else:
-        report = medications.change(v1.connection, current.medication_id, prescription, v1.limits)
+    report = medications.change(
+        v1.connection, current.medication_id, _prescription(body), v1.limits, stopped=body.status == "STOPPED"
+    )
     return _edited(v1, current.medication_id, report, "medication.changed", differences(current, body))
 
 

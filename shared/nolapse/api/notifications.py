@@ -94,7 +94,7 @@ def add_routes(v1: V1) -> None:
         at = NOTIFICATION.c.scheduled_at
         where: list[ColumnElement[bool]] = [at >= asked.scheduled_from] if asked.scheduled_from else []
         where += [at < asked.scheduled_until] if asked.scheduled_until else []
-        given = {**asked.filters, "clinician_id": v1.principal.clinician_id or asked.clinician_id}
+        given = {**asked.filters, "clinician_id": asked.clinician_id or v1.principal.clinician_id}
         rows, following = LISTING.page(
             v1.connection, v1.keys, v1.now, asked, asked.sort, given=given, where=where
         )

@@ -47,7 +47,8 @@ def add_routes(v1: V1) -> None:
         """Erase a person.
 
         What says who they are is overwritten everywhere, for good, and what was to be told about them is cancelled;
-        what happened stays under an id. Again: the same answer. 409 while a message to them is under way.
+        what happened stays under an id. What was told of their yearly dates and doses is deleted, and not listed.
+        Again: the same answer. 409 while a message to them is under way.
         """
         person = v1.only(
             v1.connection.execute(statement("lock_person"), {"clinician_id": clinician_id}), "clinician"

@@ -1,4 +1,7 @@
-"""A person erased: what waits for them dropped, who they were overwritten, what happened kept under an id."""
+"""A person erased: what waits for them dropped, who they were overwritten, what happened kept under an id.
+
+What was told of a birthday, an anniversary or a dose says by its time alone what is to be forgotten: it is deleted.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +12,7 @@ from sqlalchemy import Connection
 from nolapse.domain.errors import NolapseError
 from nolapse.planning.edits import Rescheduled, reschedule
 from nolapse.planning.plan import Bounds
-from nolapse.storage.personal import person_ids, pseudonymise
+from nolapse.storage.personal import person_ids, pseudonymise, remove
 from nolapse.storage.statements import statement
 
 
@@ -39,13 +42,16 @@ def erase(connection: Connection, clinician_id: UUID, limits: Bounds) -> Erased:
     person = connection.execute(statement("lock_person"), {"clinician_id": clinician_id}).one()
     if person.erased_at:
         return Erased(person.erased_at, Rescheduled())
+    connection.execute(statement("end_person"), {"clinician_id": clinician_id, "now": limits.now})
+    # From here on nothing more is planned for them, and nothing that was is claimed. In the order of every edit.
+    connection.execute(statement("lock_planning"), {"tenant_id": None, "clinician_ids": [clinician_id]})
     ids = {**(person_ids(connection, clinician_id) or {}), "now": limits.now}
+    if connection.scalar(statement("lock_told"), ids):
+        raise StillUnderWay(clinician_id)
+    remove(connection, ids)
     dropped = [
         (row.idempotency_key, row.scheduled_at) for row in connection.execute(statement("drop_claimed"), ids)
     ]
-    if connection.scalar(statement("under_way"), ids):
-        raise StillUnderWay(clinician_id)
-    connection.execute(statement("end_person"), ids)
     rescheduled = reschedule(connection, [clinician_id], limits, dropped=dropped)
     pseudonymise(connection, ids)
     connection.execute(statement("mark_erased"), ids)

@@ -32,7 +32,7 @@ UPDATE medications SET
     THEN CAST(:now AS timestamptz) ELSE effective_from END,
   caregiver_id = CAST(:caregiver_id AS uuid), label = :label, starts_at = :starts_at, timezone = :timezone,
   rrule = :rrule, exdates = CAST(:exdates AS timestamp[]), lateness = :lateness, on_time_minutes = :on_time_minutes,
-  safe_minutes = :safe_minutes, least_gap_minutes = :least_gap_minutes, status = 'ACTIVE', updated_at = :now
+  safe_minutes = :safe_minutes, least_gap_minutes = :least_gap_minutes, status = :status, updated_at = :now
 WHERE medication_id = :medication_id
 RETURNING clinician_id
 """)
@@ -115,10 +115,19 @@ def prescribe(
 
 
 def change(
-    connection: Connection, medication_id: UUID, prescription: Prescription, limits: Bounds
+    connection: Connection,
+    medication_id: UUID,
+    prescription: Prescription,
+    limits: Bounds,
+    *,
+    stopped: bool = False,
 ) -> PlanReport:
-    """A medication's regimen from now on, also of one that was stopped. Raises NoSuchMedication."""
-    values = {**prescription.columns, "medication_id": medication_id, "now": limits.now}
+    """A medication's regimen from now on, taken again where it was stopped. Raises NoSuchMedication.
+
+    `stopped`: nobody is told to take it all the same.
+    """
+    status = "STOPPED" if stopped else "ACTIVE"
+    values = {**prescription.columns, "medication_id": medication_id, "status": status, "now": limits.now}
     return _replan(connection, [medication_id], _holder(connection, UPDATE, values), limits)
 
 

@@ -22,7 +22,7 @@ class Table:
     erased: Mapping[str, str] = field(default_factory=dict)
     kept: Sequence[str] = ()
     other: Sequence[str] = ()
-    removed: bool = False
+    removed: bool | str = False
     copy: bool = False
 
     @property
@@ -59,10 +59,15 @@ def rows_about(connection: Connection, ids: Mapping[str, Any]) -> dict[str, list
     }
 
 
+def remove(connection: Connection, ids: Mapping[str, Any]) -> None:
+    for table in tables():
+        if table.removed:
+            rows = table.rows if table.removed is True else table.removed
+            connection.execute(text(f"DELETE FROM {table.name} WHERE {rows}"), ids)  # noqa: S608
+
+
 def pseudonymise(connection: Connection, ids: Mapping[str, Any]) -> None:
     for table in tables():
-        if table.rows and table.removed:
-            connection.execute(text(f"DELETE FROM {table.name} WHERE {table.rows}"), ids)  # noqa: S608
-        elif table.rows and table.erased:
+        if table.erased:
             changes = ", ".join(f"{column} = {instead}" for column, instead in table.erased.items())
             connection.execute(text(f"UPDATE {table.name} SET {changes} WHERE {table.rows}"), ids)  # noqa: S608

@@ -2,4 +2,4 @@
 what the code before them does without.
 """
 
-HEAD = "0029"
+HEAD = "0030"

@@ -1,6 +1,5 @@
 """Many records in one request: all or none, and one answer for each."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from nolapse.planning.importing.survey import survey
 from nolapse.runtime.imports import import_register
 from tests.integration.api.conftest import Answer, Api
 from tests.integration.conftest import NOW
+from tests.integration.waiting import wait_for
 
 PEOPLE = [{"external_id": name, "full_name": name.title()} for name in ("ada", "bob", "cat")]
 
@@ -147,20 +147,10 @@ def test_an_import_meanwhile_and_neither_is_in_the_other_s_way(
         with api.register.database.owner.begin() as holder:
             holder.execute(text(hold), {"tenant": tenant})
             bulk = pool.submit(people, api, staff, items)
-            wait_for(api, 1)
+            wait_for(api.register, 1)
             importing = pool.submit(imports, "Joan")
-            wait_for(api, 2)
+            wait_for(api.register, 2)
             holder.rollback()
         assert outcomes(bulk.result()) == ["changed" if is_known else "created"] * 10
         importing.result()
     assert api.register.rows("SELECT DISTINCT split_part(full_name, ' ', 1) FROM clinicians") == [("Joan",)]
-
-
-def wait_for(api: Api, waiting: int) -> None:
-    """Until so many are kept waiting by a lock."""
-    found = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    with api.register.database.owner.connect().execution_options(isolation_level="AUTOCOMMIT") as owner:
-        while owner.scalar(found) != waiting:
-            time.sleep(0.01)

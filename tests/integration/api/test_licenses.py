@@ -8,6 +8,7 @@ import pytest
 
 from nolapse.api.identity import Role
 from tests.integration.api.conftest import Answer, Api
+from tests.integration.conftest import DAILY
 
 
 @pytest.fixture
@@ -113,6 +114,20 @@ def test_one_number_type_and_state_is_one_licence(api: Api, staff: str, ada: UUI
     assert (answer.status, answer.body["fields"][0]["field"]) == (409, "license_number")
 
 
+def test_a_deleted_licence_s_number_is_not_taken_by_an_edit_and_the_answer_says_what_to_do(
+    api: Api, staff: str, ada: UUID
+) -> None:
+    deleted = created(api, staff, ada)
+    api.call("DELETE", deleted.headers["location"], staff, if_match="*")
+    other = created(api, staff, ada, license_number="RN-2")
+
+    answer = api.call("PATCH", other.headers["location"], staff, {"license_number": "RN-1"}, if_match="*")
+
+    assert (answer.status, answer.body["fields"][0]["field"]) == (409, "license_number")
+    assert "comes back when you create it again" in answer.body["message"]
+    assert created(api, staff, ada).body["license_id"] == deleted.body["license_id"]
+
+
 def test_lists_by_expiry_with_the_perpetual_at_the_end(api: Api, staff: str, ada: UUID) -> None:
     for number, expires in enumerate(["2027-03-01", None, "2026-12-01", "2027-06-30"]):
         created(api, staff, ada, license_number=f"RN-{number}", expires_on=expires)
@@ -131,12 +146,15 @@ def test_a_physician_reads_their_own_records_and_no_others(api: Api, tenant: UUI
     grace = api.register.clinician(tenant, "grace")
     mine = api.register.license(tenant, ada, date(2027, 6, 30))
     other = api.register.license(tenant, grace, date(2027, 6, 30), number="RN-2")
+    for person in (ada, grace):
+        api.register.prescribe(person, DAILY)
     physician = api.token(tenant, Role.PHYSICIAN, clinician_id=ada)
 
     listed = api.call("GET", "/v1/licenses", physician)
     assert [each["license_id"] for each in listed.body["items"]] == [str(mine)]
-    asked_for = api.call("GET", f"/v1/licenses?clinician_id={grace}", physician)
-    assert [each["clinician_id"] for each in asked_for.body["items"]] == [str(ada)]
+    for kind in ("licenses", "medications", "notifications"):
+        assert api.call("GET", f"/v1/{kind}?clinician_id={grace}", physician).body["items"] == []
+        assert api.call("GET", f"/v1/{kind}?clinician_id={ada}", physician).body["items"] != []
     people = api.call("GET", "/v1/clinicians", physician)
     assert [each["clinician_id"] for each in people.body["items"]] == [str(ada)]
     assert api.call("GET", f"/v1/licenses/{mine}", physician).status == 200

@@ -40,6 +40,26 @@ def test_prescribed_changed_stopped_deleted(api: Api, staff: str, ada: UUID) -> 
     assert api.call("GET", "/v1/medications", staff).body["items"] == []
 
 
+def test_what_is_said_beside_stopping_or_while_it_is_stopped_is_kept(api: Api, staff: str, ada: UUID) -> None:
+    path = created(api, staff, ada).headers["location"]
+
+    stopped = api.call(
+        "PATCH", path, staff, {"status": "STOPPED", "label": "pill B", "safe_minutes": 300}, if_match="*"
+    )
+    assert (stopped.body["label"], stopped.body["safe_minutes"]) == ("pill B", 300)
+    assert {each["reason"] for each in stopped.body["rescheduled"]["cancelled"]} == {"medication stopped"}
+    later = api.call("PATCH", path, staff, {"recurrence": EVENING}, if_match=stopped.etag)
+    assert (later.body["recurrence"], later.body["status"]) == (EVENING, "STOPPED")
+    assert later.body["rescheduled"] == {"moved": [], "created": [], "restored": [], "cancelled": []}
+
+    again = api.call("PATCH", path, staff, {"status": "ACTIVE"}, if_match=later.etag)
+    assert {each["scheduled_at"][11:16] for each in again.body["rescheduled"]["created"]} == {"00:00"}
+    assert api.register.plan().rows == {}
+    assert api.register.rows(
+        "SELECT reason FROM audit_log WHERE action = 'medication.changed' ORDER BY seq"
+    ) == [("label, safe_minutes, status",), ("recurrence",), ("status",)]
+
+
 def test_what_is_refused_names_its_field(api: Api, staff: str, tenant: UUID, ada: UUID) -> None:
     made = created(api, staff, ada)
     other = api.register.clinician(tenant, "grace")

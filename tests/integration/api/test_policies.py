@@ -61,6 +61,15 @@ def test_a_draft_is_compared_activated_and_rolled_back(api: Api, admin: str) -> 
     assert {actor.partition(":")[0] for _, actor in actions} == {"admin"}
 
 
+@pytest.mark.usefixtures("licence")
+def test_what_decides_about_a_policy_answers_with_its_tag(api: Api, admin: str) -> None:
+    path = api.call("POST", "/v1/policies", admin, OURS).headers["location"]
+    for decide, body in (("activate", {"version": 1}), ("rollback", None)):
+        decided = api.call("POST", f"{path}/{decide}", admin, body)
+        assert decided.etag == api.call("GET", path, admin).etag
+    assert api.call("PUT", path, admin, OURS, if_match=decided.etag).status == 200
+
+
 def test_a_replaced_draft_is_another_version_and_two_writers_do_not_lose_one(api: Api, admin: str) -> None:
     path = api.call("POST", "/v1/policies", admin, OURS).headers["location"]
     read = api.call("GET", path, admin)

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import zipfile
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +17,9 @@ from nolapse.oversight.audit import verify_audit
 from nolapse.planning.medications import Prescription
 from nolapse.storage.personal import tables
 from tests.integration.api.conftest import Answer, Api
-from tests.integration.conftest import Register
+from tests.integration.conftest import NOW, Register
 from tests.integration.delivery.test_nothing_kept import TABLES
+from tests.integration.test_reconcile_full import night
 
 # By table and column, as JSON shows it; one for every column that is declared as erased.
 CANARIES = {
@@ -297,3 +298,77 @@ def test_what_has_not_left_yet_does_not(
     assert api.register.rows(
         "SELECT status, reason FROM notification_schedule WHERE event = 'SECONDARY'"
     ) == [(ends, "person erased")]
+
+
+def test_when_somebody_was_told_of_their_dates_is_not_kept(
+    api: Api, tenant: UUID, admin: str, canary: UUID
+) -> None:
+    """The birthday that a row was planned for, the minute of a dose: whoever was told, and however it went."""
+    register = api.register
+    other = register.clinician(tenant, "grace", email="grace@clinic.test")
+    rule = Recurrence.read("DTSTART;TZID=America/New_York:20261001T080000\nRRULE:FREQ=DAILY")
+    register.prescribe(canary, Prescription("tablets", rule, caregiver_id=other))
+    register.prescribe(other, Prescription("others", rule, caregiver_id=canary))
+    register.execute(
+        "INSERT INTO person_dates (tenant_id, clinician_id, kind, on_date) VALUES (:tenant, :other, 'BIRTHDAY', :day)",
+        tenant=tenant, other=other, day=date(1980, 2, 4),
+    )  # fmt: skip
+    register.plan()
+    register.execute(
+        "INSERT INTO notification_outbox (idempotency_key, tenant_id, attempt_number, scheduled_at, started_at,"
+        " lease_until, channel, provider, recipient, template) SELECT idempotency_key, tenant_id, 2,"
+        " scheduled_at, scheduled_at, window_end, 'EMAIL', 'sendgrid', 'somebody@clinic.test', template"
+        " FROM notification_schedule"
+    )
+    register.execute(
+        "INSERT INTO schedule_shadow (policy_id, policy_version, side, tenant_id, clinician_id, subject_id, occurrence,"
+        " event, template, channels, zone, scheduled_at, window_end) SELECT policy_id, policy_version, 'ACTIVE',"
+        " tenant_id, clinician_id, subject_id, occurrence, event, template, channels, 'UTC', scheduled_at, window_end"
+        " FROM notification_schedule"
+    )
+    for status in ("QUEUED", "SENDING", "SENT"):
+        register.execute(
+            "UPDATE notification_schedule SET status = :status, claimed_at = scheduled_at WHERE occasion = 'BIRTHDAY'",
+            status=status,
+        )
+    register.execute(
+        "UPDATE notification_outbox AS attempt SET finished_at = started_at,"
+        " outcome = CASE occasion WHEN 'BIRTHDAY' THEN 'ACCEPTED' ELSE 'REJECTED' END,"
+        " provider_message_id = CASE occasion WHEN 'BIRTHDAY' THEN 'm-1' END"
+        " FROM notification_schedule WHERE notification_schedule.idempotency_key = attempt.idempotency_key"
+    )
+    theirs = """
+SELECT DISTINCT coalesce(licenses.clinician_id, person_dates.clinician_id, medications.clinician_id), occasion
+FROM notification_schedule LEFT JOIN licenses USING (license_id) LEFT JOIN person_dates USING (person_date_id)
+  LEFT JOIN medications USING (medication_id)"""
+    tried = f"{theirs} JOIN notification_outbox USING (idempotency_key)"
+    everything = {
+        (canary, "LICENSE_EXPIRY"),
+        *((who, what) for who in (canary, other) for what in ("BIRTHDAY", "DOSE")),
+    }
+    assert set(register.rows(theirs)) == set(register.rows(tried)) == everything
+    night(register, NOW)
+
+    answer = erase(api, admin, canary)
+
+    left = {(canary, "LICENSE_EXPIRY"), (other, "BIRTHDAY"), (other, "DOSE")}
+    assert set(register.rows(theirs)) == set(register.rows(tried)) == left
+    shadows = "SELECT count(*) FROM schedule_shadow WHERE clinician_id = :canary OR subject_id = ANY (ARRAY("
+    dates = "SELECT person_date_id FROM person_dates WHERE clinician_id = :canary))"
+    assert register.rows(shadows + dates, canary=canary) == [(0,)]
+    assert {each["occasion"] for each in answer.body["rescheduled"]["cancelled"]} == {
+        "LICENSE_EXPIRY",
+        "DOSE",
+    }
+    assert {each["subject_id"] for each in answer.body["rescheduled"]["cancelled"]}.isdisjoint(
+        str(medication)
+        for (medication,) in register.rows(
+            "SELECT medication_id FROM medications WHERE clinician_id = :canary", canary=canary
+        )
+    )
+    listed = api.call("GET", f"/v1/notifications?clinician_id={canary}", admin).body["items"]
+    assert "BIRTHDAY" not in {each["occasion"] for each in listed}
+    with register.database.engine.connect() as connection:
+        assert verify_audit(connection).holds
+    report = night(register, NOW + timedelta(hours=1))
+    assert (report.drift, report.findings) == (0, ())

@@ -1,5 +1,6 @@
 -- By what the rows of one person are told, deleted or not: their addresses, the ids of what is theirs, `keys` of the
--- notifications to them or about what is theirs, `told` of those to them, `subjects` of the audit log.
+-- notifications to them or about what is theirs, `told` of those to them, `dated` of those, to whomever, about their yearly
+-- dates and doses, `subjects` of the audit log.
 -- Walks licenses_by_clinician, medications_by_clinician, person_dates' unique key and notification_schedule_by_clinician,
 -- _by_license, _by_person_date and _by_medication.
 WITH whose AS (
@@ -31,23 +32,23 @@ notified AS (
     ARRAY(
       SELECT idempotency_key FROM notification_schedule AS schedule
       WHERE schedule.tenant_id = whose.tenant_id AND license_id = ANY (licenses)
-      UNION ALL
+    ) AS licensed,
+    ARRAY(
       SELECT idempotency_key FROM notification_schedule AS schedule
       WHERE schedule.tenant_id = whose.tenant_id AND medication_id = ANY (medications)
       UNION ALL
       SELECT idempotency_key FROM notification_schedule WHERE person_date_id = ANY (dates)
-    ) AS about
+    ) AS dated
   FROM whose
 )
 SELECT
-  tenant_id, clinician_id, addresses, licenses, medications, told,
-  ARRAY(SELECT unnest(told) UNION SELECT unnest(about)) AS keys,
-  ARRAY(SELECT CAST(unnest(clinician_id || licenses || medications) AS text)) AS ids,
+  tenant_id, clinician_id, addresses, licenses, medications, told, dated, keys,
+  ARRAY(SELECT CAST(unnest(clinician_id || licenses || medications || dates) AS text)) AS ids,
   ARRAY(
     SELECT 'clinician:' || clinician_id
     UNION ALL SELECT 'license:' || unnest(licenses)
     UNION ALL SELECT 'medication:' || unnest(medications)
-    UNION ALL SELECT 'notification:' || encode(key, 'hex')
-      FROM (SELECT unnest(told) UNION SELECT unnest(about)) AS known (key)
+    UNION ALL SELECT 'notification:' || encode(unnest(keys), 'hex')
   ) AS subjects
 FROM notified
+CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT unnest(told || licensed || dated)) AS keys) AS known
