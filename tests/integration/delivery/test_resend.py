@@ -14,12 +14,19 @@ from nolapse.delivery.resend import Unsent, Wanted, find_unsent, send_again
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 from tests.integration.conftest import NOW
-from tests.integration.delivery.conftest import CLOSES, OPENS, Delivery
+from tests.integration.delivery.conftest import CLOSES, OPENS, TO_BOB, Delivery
 
 LOOKBACK = timedelta(days=14)
 REFUSED = faults.answer(401)
 BAD_ADDRESS = faults.answer(400)
 NIGHT = datetime.fromisoformat("2026-10-27T00:00Z")
+
+SAID = (
+    "INSERT INTO acknowledgements"
+    " (tenant_id, clinician_id, license_id, idempotency_key, scheduled_at, at, occurrence, answer, via)"
+    " SELECT tenant_id, clinician_id, license_id, idempotency_key, scheduled_at, now(), occurrence, '{}', 'LINK'"
+    " FROM notification_schedule WHERE event = 'SECONDARY'"
+)
 
 
 def deferred(delivery: Delivery, *answers: faults.Fault, slugs: tuple[str, ...] = ("clinic",)) -> None:
@@ -50,12 +57,23 @@ def again(delivery: Delivery, found: list[Unsent]) -> dict[str, int]:
     )
 
 
+def test_what_was_answered_and_taken_back_is_found(delivery: Delivery) -> None:
+    deferred(delivery, REFUSED)
+    for answer in ("RENEWED", "NOT_MINE"):
+        delivery.register.execute(SAID.format(answer))
+
+    assert len(unsent(delivery)) == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [
         "UPDATE clinicians SET status = 'LEFT'",
         "UPDATE licenses SET status = 'ENDED'",
         "UPDATE licenses SET expires_on = expires_on + 365",
+        TO_BOB,
+        SAID.format("RENEWED"),
+        "UPDATE notification_outbox SET outcome = 'UNPROVEN'",
     ],
 )
 def test_what_no_longer_holds_is_not_found(delivery: Delivery, change: str) -> None:
