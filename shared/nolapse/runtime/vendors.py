@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from typing import TYPE_CHECKING
 
 from nolapse.delivery.outlets import Outlet, Outlets
 from nolapse.domain.feasibility import MAILBOX_PER_MINUTE
+from nolapse.runtime.secrets import NoSecret, Secret
 from nolapse.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from nolapse.providers.protocol import Provider
     from nolapse.providers.twilio_messages import TwilioAccount
 
-Secret = Callable[[str], Mapping[str, Any]]
 Make = Callable[[], Outlet]
 
 
@@ -154,7 +152,7 @@ def _webhook(settings: Settings, secret: Secret, clock: Callable[[], datetime]) 
     def secrets(tenant: str) -> Sequence[str]:
         try:
             keys: Sequence[str] = secret(settings.webhook_secrets_prefix + tenant)["keys"]
-        except (GetParameterError, KeyError):
+        except (NoSecret, KeyError):
             return ()
         return keys
 
