@@ -87,7 +87,7 @@ class Secrets:
             code = _code(error)
             if before is None or code in _GONE:
                 raise NoSecret(secret_id, code) from error
-            logger().error("secret.unavailable", kind=code)
+            logger().error("secret.unavailable", which=secret_id, kind=code)
             return before
         try:
             said = json.loads(answer["SecretString"])

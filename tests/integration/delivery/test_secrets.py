@@ -283,8 +283,11 @@ class TestTheStore:
         for _ in range(10):
             assert store.read() == {"key": "first"}
         assert store.asked == 2
-        assert [(record.message, vars(record)["kind"]) for record in caplog.records] == [
-            ("secret.unavailable", "EndpointConnectionError")
+        (line,) = (vars(record) for record in caplog.records)
+        assert [line[name] for name in ("message", "which", "kind")] == [
+            "secret.unavailable",
+            "word",
+            "EndpointConnectionError",
         ]
 
         store.reachable = True
