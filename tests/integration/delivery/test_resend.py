@@ -95,6 +95,19 @@ def test_what_a_fault_of_the_account_refused_is_found_and_what_its_address_refus
     ]
 
 
+def test_what_could_not_be_said_is_found(delivery: Delivery) -> None:
+    delivery.due()
+    delivery.register.execute("UPDATE licenses SET license_type = ' '")
+    delivery.send(OPENS)
+    assert delivery.statuses() == {"DEFERRED": 1}
+    delivery.register.execute("UPDATE licenses SET license_type = 'RN'")
+
+    again(delivery, unsent(delivery))
+    delivery.send(OPENS + timedelta(minutes=1))
+
+    assert delivery.statuses() == {"SENT": 1}
+
+
 def test_a_human_may_name_what_would_not_be_tried_by_itself(delivery: Delivery) -> None:
     deferred(delivery, REFUSED, BAD_ADDRESS)
 
