@@ -396,7 +396,7 @@ class TestAnswers:
         (supervisor,) = [mail for mail in delivery.mail if mail.to == "grace@clinic.test"]
         browser.say(mine, "IN_PROGRESS")
         browser.say(link_in(supervisor), "IN_PROGRESS")
-        told = "SELECT status FROM notification_schedule WHERE event = 'PAST_DUE'"
+        told = "SELECT status FROM notification_schedule WHERE event = 'LAPSED'"
         assert delivery.register.rows(told) == [("SUPPRESSED",)]
 
         browser.say(link_in(supervisor), "NOT_MINE")
