@@ -410,6 +410,23 @@ def test_what_became_of_messages_is_counted_by_their_keys(base: Database) -> Non
     assert (counted, after) == (moved, before)
 
 
+@pytest.mark.parametrize("order", ["risk_score DESC", "expires_on"])
+def test_renewals_are_read_of_one_tenant_and_all_at_once(base: Database, order: str) -> None:
+    with base.owner.connect() as connection:
+        connection.execute(text("REFRESH MATERIALIZED VIEW license_renewal_view"))
+        connection.execute(text("ANALYZE license_renewal_view"))
+        connection.execute(
+            text("SELECT set_config('app.tenant_id', CAST(tenant_id AS text), true) FROM tenants LIMIT 1")
+        )
+        page = f"SELECT * FROM renewals_on('2026-10-26') ORDER BY {order}, license_id DESC LIMIT 51"  # noqa: S608
+        answer = connection.scalar(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {page}"))
+        connection.rollback()
+    reads = [node for node in below(answer[0]["Plan"]) if "Relation Name" in node]
+    assert {node["Relation Name"] for node in reads} == {"licenses", "clinicians", "license_renewal_view"}
+    assert not [node["Relation Name"] for node in reads if node["Node Type"] == "Seq Scan"]
+    assert {(node["Actual Loops"], node["Actual Rows"]) for node in reads} == {(1, LICENSES // TENANTS)}
+
+
 def test_one_persons_edit_reads_that_person_alone(base: Database) -> None:
     with base.engine.connect() as connection:
         clinician_id = connection.scalar(text("SELECT clinician_id FROM clinicians LIMIT 1"))

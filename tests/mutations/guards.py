@@ -176,6 +176,11 @@ GUARDS = (
         "tests/integration/api/test_front.py::TestPace::test_of_one_caller",
     ),
     Guard(
+        "refused are not counted for all", "one caller's refused requests lock out its whole tenant",
+        f"{SQL}/take_api_pace.sql", "FROM caller WHERE used <= :most", "FROM caller WHERE :most > 0",
+        "tests/integration/api/test_front.py::TestPace::test_what_one_caller_is_refused_is_not_counted_for_the_tenant",
+    ),
+    Guard(
         "permission matrix", "a path that the matrix does not know is anybody's",
         "shared/nolapse/api/front.py", "    if what.pattern is None:", "    if False:",
         "tests/integration/api/test_permissions.py::test_a_path_beside_a_route_is_nobody_s",

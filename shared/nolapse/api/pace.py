@@ -16,7 +16,6 @@ from nolapse.storage.engine import said, tenant_transaction
 from nolapse.storage.statements import statement
 
 MINUTE_SECONDS = 60
-TENANT = ""
 NO_TENANT = "api_pace_tenant_id_fkey"
 
 
@@ -31,18 +30,22 @@ class Pace:
         """The headers that say what is left. Raises TooMany with them, and Forbidden for a tenant that is not there."""
         with tenant_transaction(engine, principal.actor, principal.tenant_id) as connection:
             try:
-                rows = connection.execute(
+                used = connection.execute(
                     statement("take_api_pace"),
-                    {"tenant_id": principal.tenant_id, "subjects": [principal.subject, TENANT], "now": now},
-                ).all()
+                    {
+                        "tenant_id": principal.tenant_id,
+                        "subject": principal.subject,
+                        "most": self.per_principal,
+                        "now": now,
+                    },
+                ).one()
             except DBAPIError as error:
                 if said(error, "n") != NO_TENANT:
                     raise
                 raise Forbidden("NO_TENANT", "the tenant that the token names is not there") from None
-        used = {row.subject: row.used for row in rows}
         limit, count = min(
-            (self.per_principal, used[principal.subject]),
-            (self.per_tenant, used[TENANT]),
+            (self.per_principal, used.by_caller),
+            (self.per_tenant, used.by_tenant),
             key=lambda pair: pair[0] - pair[1],
         )
         wait = str(MINUTE_SECONDS - now.second)
@@ -52,7 +55,7 @@ class Pace:
             "X-RateLimit-Reset": wait,
         }
         if count > limit:
-            whose = "your tenant" if count == used[TENANT] and limit == self.per_tenant else "you"
+            whose = "you" if used.by_caller > self.per_principal else "your tenant"
             message = f"{limit} requests a minute are all that {whose} may make: wait {wait} seconds"
             raise TooMany("TOO_MANY_REQUESTS", message, headers={**headers, "Retry-After": wait})
         return headers

@@ -59,7 +59,8 @@ def add_routes(v1: V1) -> None:
     def list_renewals(asked: Annotated[Renewals, Query()]) -> Listed[Renewal]:
         """List licences by risk.
 
-        What was told and answered is up to an hour old; the days are today's.
+        Licences and their holders are as they stand, and the days are today's. What comes next, and what was told and
+        answered, is up to an hour old; of a licence or a date that is younger nothing of these is known yet.
         """
         zone = v1.connection.scalar(OWN_ZONE, {"tenant_id": v1.principal.tenant_id})
         listing = _listing(v1.now.astimezone(ZoneInfo(zone)).date())

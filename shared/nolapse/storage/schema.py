@@ -2,4 +2,4 @@
 what the code before them does without.
 """
 
-HEAD = "0030"
+HEAD = "0031"

@@ -276,6 +276,17 @@ class TestPace:
         assert [api.call("GET", PEOPLE, caller).status for caller in callers] == [200] * 4 + [429]
         assert api.call("GET", PEOPLE, elsewhere).status == 200
 
+    def test_what_one_caller_is_refused_is_not_counted_for_the_tenant(self, api: Api, tenant: UUID) -> None:
+        api.front.pace = Pace(3, 5)
+        greedy, calm = (api.token(tenant, subject=name) for name in ("greedy", "calm"))
+
+        assert [api.call("GET", PEOPLE, greedy).status for _ in range(6)] == [200] * 3 + [429] * 3
+        answers = [api.call("GET", PEOPLE, calm) for _ in range(3)]
+
+        assert [each.status for each in answers] == [200, 200, 429]
+        assert "your tenant" in answers[-1].body["message"]
+        assert "all that you may" in api.call("GET", PEOPLE, greedy).body["message"]
+
     def test_begins_again_with_every_minute(self, api: Api, staff: str) -> None:
         api.front.pace = Pace(1, 100)
         assert [api.call("GET", PEOPLE, staff).status for _ in range(2)] == [200, 429]

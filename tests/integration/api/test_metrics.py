@@ -1,6 +1,6 @@
 """/metrics and the audit of reads: counted in PostgreSQL, right whichever instance saw what."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,9 @@ from sqlalchemy import text
 
 from nolapse.api.identity import Role
 from nolapse.storage.meter import BOUNDS, QUERY, REQUEST, Meter
+from nolapse.storage.statements import statement
 from tests.integration.api.conftest import SLOW_SECONDS, Api
+from tests.integration.conftest import DAILY
 
 PEOPLE = "/v1/clinicians"
 
@@ -115,6 +117,29 @@ class TestMessages:
         assert value(samples, "missed_windows_total") == 1
         assert value(samples, "messages_sent_total", **nobody) == 1
         assert value(samples, "messages_failed_total", **nobody, status="BOUNCED") == 1
+
+    @pytest.mark.parametrize(
+        ("closes", "away"), [("dose", timedelta(hours=3)), ("reminder", timedelta(days=30))]
+    )
+    def test_what_is_dropped_when_its_window_closed_is_missed(
+        self, api: Api, tenant: UUID, admin: str, closes: str, away: timedelta
+    ) -> None:
+        clinician = api.register.clinician(tenant)
+        if closes == "dose":
+            api.register.prescribe(clinician, DAILY)
+        else:
+            api.register.license(tenant, clinician, date(2027, 1, 31))
+            api.register.plan()
+        due = api.register.rows("SELECT min(scheduled_at) FROM notification_schedule")[0][0]
+        now = due + away
+        api.register.execute(str(statement("mark_late")), now=now, late_since=now - timedelta(days=14))
+        ((dropped,),) = api.register.rows(
+            "SELECT count(*) FROM notification_schedule WHERE status = 'SUPPRESSED'"
+        )
+
+        assert dropped >= 1
+        for _ in range(2):
+            assert value(scraped(api, admin), "missed_windows_total") == dropped
 
     def move(self, api: Api, status: str) -> None:
         api.register.execute(

@@ -85,6 +85,59 @@ def test_days_are_of_the_day_it_is_read(api: Api, tenant: UUID, staff: str) -> N
     assert answer.body["items"][0]["days_to_expiry"] == 8
 
 
+def test_what_is_created_edited_and_deleted_shows_at_once(api: Api, tenant: UUID, staff: str) -> None:
+    edited, deleted, left, kept = (
+        str(licence(api, tenant, 45, name)) for name in ("edited", "deleted", "left", "kept")
+    )
+    api.register.plan(NOW - timedelta(days=60))
+    told(api)
+    acknowledge(api.register)
+    before = {each["license_id"]: each for each in listed(api, staff)}
+    holders = {each: before[each]["clinician_id"] for each in before}
+
+    for method, path, body in (
+        ("PATCH", f"/v1/licenses/{edited}", {"expires_on": TODAY + timedelta(days=30), "state": "CA"}),
+        ("PATCH", f"/v1/clinicians/{holders[edited]}", {"email": None}),
+        ("DELETE", f"/v1/licenses/{deleted}", None),
+        ("PATCH", f"/v1/clinicians/{holders[left]}", {"status": "LEFT"}),
+        (
+            "POST",
+            "/v1/licenses",
+            {
+                "clinician_id": holders[kept],
+                "license_type": "MD",
+                "license_number": "new",
+                "expires_on": TODAY,
+            },
+        ),
+    ):
+        assert api.call(method, path, staff, body, if_match="*").status < 300
+
+    after = {each["license_id"]: each for each in api.call("GET", "/v1/renewals", staff).body["items"]}
+    (new,) = set(after) - set(before)
+    assert set(before) - set(after) == {deleted}
+    assert after[kept] == before[kept]
+    # Of the date that was asked about an answer says nothing any more; and there is nobody to write to.
+    assert {name: after[edited][name] for name in ("state", "days_to_expiry", "answer", "risk_score")} == {
+        "state": "CA",
+        "days_to_expiry": 30,
+        "answer": None,
+        "risk_score": 60,
+    }
+    assert (before[left]["risk_score"], after[left]["risk_score"]) == (15, 0)
+    assert (after[new]["license_type"], after[new]["risk_score"]) == ("MD", 60)
+
+
+def test_who_was_deleted_is_listed_no_more(api: Api, tenant: UUID, staff: str) -> None:
+    licence(api, tenant, 45)
+    (renewal,) = listed(api, staff)
+    path = f"/v1/clinicians/{renewal['clinician_id']}"
+
+    assert api.call("DELETE", path, staff, if_match="*").status == 200
+
+    assert api.call("GET", "/v1/renewals", staff).body["items"] == []
+
+
 def test_filters_and_pages_go_through_all_of_them_once(api: Api, tenant: UUID, staff: str) -> None:
     for number, days in enumerate((5, 200, 45, 5, None)):
         licence(api, tenant, days, f"p{number}")
