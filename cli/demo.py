@@ -36,17 +36,24 @@ def demo(
         datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day; today.")
     ] = None,
     timezone: Annotated[
-        str, typer.Option(help="Zone of people whose own is not to be found.")
-    ] = "America/New_York",
-    columns: Annotated[list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN")] = None,
+        str | None,
+        typer.Option(help="Zone of people of --data whose own is not to be found; America/New_York."),
+    ] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Of --data.")
+    ] = None,
     dates: Annotated[DateOrder | None, typer.Option(help="How ambiguous dates are written.")] = None,
 ) -> None:
     """Live through a fortnight: import, plan, scan, dispatch, catch up, reconcile, prove."""
+    if data is None and (timezone or columns):
+        raise typer.BadParameter(
+            "the sample register has its own: it goes with --data FILE", param_hint="--timezone, --map"
+        )
     # The functions' own output goes to a log; the console keeps the terminal.
     console = Console(file=sys.stdout)
     files = Files(home())
     files.home.mkdir(parents=True, exist_ok=True)
-    register = _register(files, data, start, timezone, columns or [])
+    register = _register(files, data, start, timezone or "America/New_York", columns or [])
     postgres = open_postgres()
     try:
         run(console, files, register, postgres, dates)

@@ -17,7 +17,7 @@ def migrate(
 ) -> None:
     """Bring the database to the head of the migrations."""
     console = Console()
-    target = open_target(database)
+    target = open_target(database, schema=False)
     with target.owner.begin() as connection:
         steps = migrations.pending(connection)
         if dry_run:

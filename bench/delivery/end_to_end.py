@@ -148,7 +148,7 @@ def measure(postgres: Postgres, messages: int) -> EndToEnd:
 
 
 def _scan(socket: str, url: str, shared: Shared) -> None:
-    engine, queue = due.connect(socket), NotificationQueue(client(url), url, KEYS)
+    engine, queue = due.connect(socket), NotificationQueue(client(url), url, lambda: KEYS)
     shared.ready.wait()
     while True:
         counts = scan(engine, queue, flags(), now=NOW, limit=LIMIT, correlation_id="bench")

@@ -92,6 +92,18 @@ def test_every_dead_letter_queue_has_an_alarm_that_someone_hears(name: str) -> N
     assert all(topics[action["Ref"]]["Subscription"] for action in alarms[0]["AlarmActions"])
 
 
+@pytest.mark.parametrize("function", ["provider_webhooks", "catch_up"])
+def test_who_learns_that_nobody_was_told_has_an_alarm_that_someone_hears(function: str) -> None:
+    (alarm,) = (
+        alarm
+        for _, alarm in TEMPLATE.resources("AWS::CloudWatch::Alarm")
+        if alarm["MetricName"] == "bounced_for_good"
+        and {"Name": "function", "Value": function} in alarm["Dimensions"]
+    )
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+    assert alarm["AlarmActions"] == [{"Ref": "AlertsTopic"}]
+
+
 @pytest.mark.parametrize("schedule", [properties for _, _, properties in events("ScheduleV2")])
 def test_every_schedule_is_an_exact_utc_heartbeat_that_loses_nothing(schedule: dict[str, Any]) -> None:
     assert schedule["ScheduleExpressionTimezone"] == "UTC"

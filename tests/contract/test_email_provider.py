@@ -165,6 +165,11 @@ class TestAnswerLost:
             with pytest.raises(BlockingIOError):
                 elsewhere.accept()
 
+    @pytest.mark.parametrize("location", ["http://[", "http://elsewhere:port/", "file:///etc/hostname"])
+    def test_a_redirect_to_nowhere(self, rig: Any, email: Email, location: str) -> None:
+        rig.faults.inject(faults.answer(302, headers={"Location": location}))
+        assert isinstance(rig.provider.send(email), Unknown)
+
 
 class TestRejected:
     def test_address_that_is_none(self, rig: Any, email: Email) -> None:

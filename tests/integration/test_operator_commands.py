@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 from zipfile import ZipFile
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from local.postgres import Postgres
 from tests.integration.conftest import Register, suppress
 
 WAY = {
@@ -302,3 +304,53 @@ class TestPerson:
         assert operator.register.rows("SELECT full_name, email FROM clinicians") == [("erased", None)]
         assert operator.last_actor() == "grace"
         assert "nothing found" in operator.run("person", "erase", "n-1042", "--yes", status=1)
+
+
+class TestDatabase:
+    """What a command that finds none says: a line, and what to do."""
+
+    def line(self, *arguments: str, status: int = 1) -> str:
+        result = CliRunner().invoke(app, arguments, env={"COLUMNS": "300"})
+        assert (result.exit_code, type(result.exception)) == (status, SystemExit), result.output
+        return result.output
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "nonsense", "", "postgresql://u:p@127.0.0.1/x", "sqlite:///x", "postgresql+pg8000://u:p@127.0.0.1:port/x",
+            "oracle+nothing://x",
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("command", [["holds", "list"], ["migrate", "--yes"]])
+    def test_a_url_that_is_none(self, command: list[str], url: str) -> None:
+        said = self.line(*command, "--database", url, status=2)
+        assert "postgresql+pg8000://USER:PASSWORD@HOST/NAME" in said
+
+    @pytest.mark.parametrize(
+        "place", ["127.0.0.1:1/x", "/x?unix_sock=%2Fnowhere%2F.s.PGSQL.5432", "nowhere.invalid/x"]
+    )
+    @pytest.mark.parametrize("command", [["resend"], ["migrate", "--yes"], ["policy", "list"]])
+    def test_a_server_that_is_down(self, command: list[str], place: str) -> None:
+        said = self.line(*command, "--database", f"postgresql+pg8000://ada:secret-word@{place}")
+        assert (said.count("\n"), said.startswith("✗ "), "does not answer: " in said) == (1, True, True)
+        assert "secret-word" not in said
+
+    @pytest.mark.parametrize("command", [["resend"], ["holds", "list"], ["conversion"], ["policy", "list"]])
+    def test_one_without_our_tables(self, postgres: Postgres, command: list[str]) -> None:
+        name = f"empty_{uuid4().hex}"
+        postgres.create_database(name)
+        socket = quote(f"{postgres.socket}/.s.PGSQL.5432", safe="")
+        try:
+            said = self.line(
+                *command, "--database", f"postgresql+pg8000://postgres:x@/{name}?unix_sock={socket}"
+            )
+        finally:
+            postgres.drop_database(name)
+        assert said.endswith(" has no tables of Nolapse: nolapse migrate --yes --database URL\n")
+
+
+@pytest.mark.parametrize("option", ["--timezone=Mars/Base", "--map=full_name=Name"])
+def test_the_sample_register_is_as_it_is(option: str) -> None:
+    result = CliRunner().invoke(app, ["demo", option], env={"COLUMNS": "300"})
+
+    assert (result.exit_code, "--data FILE" in result.output) == (2, True), result.output

@@ -174,3 +174,12 @@ def test_before_the_migrations_it_says_what_is_missing(home: Path) -> None:
     assert process.returncode == 1
     assert "nolapse migrate" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("arguments", [("resend",), ("holds", "list"), ("token", "--tenant", "clinic")])
+def test_before_the_migrations_no_command_makes_a_database(home: Path, arguments: tuple[str, ...]) -> None:
+    process = command(home, *arguments)
+    output, _ = process.communicate(timeout=SECONDS)
+
+    assert process.returncode == 1
+    assert output == "✗ the local stack has no database yet: nolapse migrate --yes\n"

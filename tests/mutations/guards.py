@@ -129,7 +129,7 @@ GUARDS = (
     ),
     Guard(
         "seal of queue messages", "whatever lies on the queue is believed",
-        "shared/nolapse/domain/seals.py", "_signer(self.keys[key_id], purpose).unsign(signed)",
+        "shared/nolapse/domain/seals.py", "_signer(keys[key_id], purpose).unsign(signed)",
         "signed.rpartition('.')[0]",
         f"{DELIVERY}/test_dispatch.py::TestRefused::test_what_is_not_ours_or_says_something_else",
     ),

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from nolapse.delivery.outlets import Outlets
+from nolapse.runtime.secrets import BadSecret
 from nolapse.runtime.settings import Settings
-from nolapse.runtime.vendors import make_outlets
+from nolapse.runtime.vendors import make_ops, make_outlets
 from tests.architecture.test_settings import COMPLETE, ROOT
 
 SECRETS: Mapping[str, Mapping[str, Any]] = {
@@ -66,8 +67,65 @@ def test_an_outlet_goes_by_its_provider_s_own_name_and_is_made_once() -> None:
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
 def test_a_secret_that_lacks_something_is_found_out_before_anything_is_sent(name: str) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(BadSecret, match=f"the secret {name} .* Field required"):
         outlets({**SECRETS, name: {}})
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "wrong", "said"),
+    [
+        ("graph", "mailboxes", [], "mailboxes: List should have at least 1 item"),
+        ("graph", "mailboxes", "desk@clinic.test", "mailboxes: Input should be a valid list"),
+        ("graph", "mailboxes", ["desk"], "mailboxes.0: String should match pattern"),
+        ("graph", "authority", "login.test", "authority: String should match pattern"),
+        ("sendgrid", "api_key", " ", "api_key: String should have at least 1 character"),
+        ("mailgun", "domain", ["clinic.test"], "domain: Input should be a valid string"),
+        ("twilio", "senders", "+15005550006", "senders: Input should be a valid list"),
+        ("twilio", "senders", [], "senders: List should have at least 1 item"),
+        ("twilio", "whatsapp", "+15005550007", "whatsapp: Input should be a valid dictionary"),
+        (
+            "twilio",
+            "whatsapp",
+            {"senders": ["+15005550007"], "contents": {}},
+            "whatsapp.contents: .*'default' is missing",
+        ),
+    ],
+)
+def test_what_a_secret_says_wrong_is_named_and_not_shown(
+    name: str, field: str, wrong: Any, said: str
+) -> None:
+    with pytest.raises(BadSecret, match=f"the secret {name} .*Settings, has it: {said}") as refused:
+        outlets({**SECRETS, name: {**SECRETS[name], field: wrong}})
+
+    assert "clinic.test" not in str(refused.value)
+
+
+def test_line_ends_of_files_are_left_out() -> None:
+    made = outlets({**SECRETS, "twilio": {**SECRETS["twilio"], "senders": ["+15005550006\n"]}})
+
+    assert made.find("SMS", "twilio-sms").senders == ["+15005550006"]
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ({}, []),
+        ({"slack": "", "teams": None}, []),
+        ({"slack": "https://slack.test/a", "note": "ask Grace"}, ["slack"]),
+        ({"teams": "https://teams.test/a", "slack": "https://slack.test/a"}, ["slack", "teams"]),
+    ],
+)
+def test_operators_channels_are_those_that_have_a_url(said: Mapping[str, Any], names: list[str]) -> None:
+    made = make_ops(Settings.model_validate({**SETTINGS, "ops_secret_id": "ops"}), {"ops": said}.__getitem__)
+
+    assert [each.name for each in made] == names
+
+
+def test_an_operators_channel_that_is_no_url() -> None:
+    settings = Settings.model_validate({**SETTINGS, "ops_secret_id": "ops"})
+
+    with pytest.raises(BadSecret, match=r"the secret ops .*slack"):
+        make_ops(settings, {"ops": {"slack": "#alerts"}}.__getitem__)
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,8 @@ def record(engine: Engine, link: NotificationLink, answer: Answer, now: datetime
         }
         # Rows before the audit log, as everybody else: two could wait for one another's.
         connection.execute(
-            statement("suppress_acknowledged"),
-            {**about, "reason": answer.reason, "quiet_until": now + PATIENCE},
+            statement("heed_answer"),
+            {**about, "key": link.key, "reason": answer.reason, "quiet_until": now + PATIENCE},
         )
         connection.execute(
             statement("record_answer"),

@@ -166,8 +166,11 @@ class Front:
 
     # ---- refusals, all of one shape
     def _no_route(self, _error: Exception) -> Response[str]:
-        """A route that the matrix knows and the resolver does not take has letters in its path that no id has."""
-        return self._respond(NotFound("page"))
+        what: Asked = self.app.context["asked"]
+        # A route that the matrix knows and the resolver does not take has letters in its path that no id has.
+        wrong_method = what.methods and what.route is None
+        error = MethodNotAllowed(what.methods) if wrong_method else NotFound("page")
+        return self._respond(error)
 
     def _refused_by_route(self, error: Exception) -> Response[str]:
         return self._respond(self._said(error))

@@ -6,7 +6,7 @@ It may be cut off at any point and begun again: a row is returned before its let
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -91,7 +91,7 @@ class Finding:
 
 
 class DeadLetterQueue:
-    def __init__(self, client: "SQSClient", url: str, keys: KeyRing) -> None:
+    def __init__(self, client: "SQSClient", url: str, keys: Callable[[], KeyRing]) -> None:
         self._client = client
         self._url = url
         self._keys = keys
@@ -145,7 +145,7 @@ class DeadLetterQueue:
         sent_at = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
         letter = Letter(message["MessageId"], message["ReceiptHandle"], sent_at)
         try:
-            rows = open_message(message["Body"], self._keys, now)
+            rows = open_message(message["Body"], self._keys(), now)
         except (BrokenSeal, ValidationError):
             arn = _lost_run(message)
             return [replace(letter, arn=arn, register=_lost_register(message["Body"]) if arn else None)]

@@ -1,7 +1,7 @@
 """The queue between scan and dispatch. Messages carry ids only, sealed: no name, no address, no date of anybody."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ class NotificationQueue:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
     """
 
-    def __init__(self, client: "SQSClient", url: str, keys: KeyRing) -> None:
+    def __init__(self, client: "SQSClient", url: str, keys: Callable[[], KeyRing]) -> None:
         self._client = client
         self._url = url
         self._keys = keys
@@ -104,7 +104,7 @@ class NotificationQueue:
             {"key": each.idempotency_key.hex(), "scheduled_at": each.scheduled_at.isoformat()}
             for each in claims
         ]
-        return self._keys.seal(PURPOSE, {"notifications": rows})
+        return self._keys().seal(PURPOSE, {"notifications": rows})
 
 
 def _origins(claims: Sequence[Claimed], run: str) -> str:

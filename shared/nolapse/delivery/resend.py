@@ -18,7 +18,7 @@ from nolapse.storage.statements import statement
 
 # What another try may mend: a provider that was down, too busy or did not take our key, a template that could not be
 # rendered, a flag. A refusal of the message itself (its address, its content) would only be repeated.
-RETRIABLE = "^(retries spent: |rejected: unrenderable|flag: )"
+RETRIABLE = "^(retries spent: |unrenderable: |flag: )"
 MOST = 100_000
 BATCH = 500
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class ReceiptKind(StrEnum):
@@ -25,6 +26,11 @@ class Suppression(StrEnum):
     UNSUBSCRIBED = "UNSUBSCRIBED"
     STOP = "STOP"
     """Said to a number: only START lifts it."""
+
+
+def our_text(said: Any) -> str | None:
+    """What we put beside a message is text; other mail of the same account may carry anything under the same name."""
+    return said if isinstance(said, str) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ open. The claims are JSON in base64url: itsdangerous' own serializer would try t
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -34,10 +34,14 @@ class BrokenSeal(NolapseError):
 
 @dataclass(frozen=True)
 class KeyRing:
-    """`keys`: secrets by key id, at least 32 bytes each; `current` is the id of the one that seals."""
+    """`keys`: secrets by key id, at least 32 bytes each; `current` is the id of the one that seals.
+
+    `newer` finds the ring of now, for a seal by a key that is not in this one: it may have been put in meanwhile.
+    """
 
     keys: Mapping[str, str] = field(repr=False)
     current: str
+    newer: "Callable[[], KeyRing] | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.current not in self.keys:
@@ -56,10 +60,11 @@ class KeyRing:
     def open(self, purpose: str, sealed: str, *, now: datetime) -> dict[str, Any]:
         """The claims of a seal made for this purpose. Raises BrokenSeal."""
         key_id, _, signed = sealed.partition(".")
-        if key_id not in self.keys:
+        keys = self.keys if key_id in self.keys or self.newer is None else self.newer().keys
+        if key_id not in keys:
             raise BrokenSeal(purpose)
         try:
-            said = base64_decode(_signer(self.keys[key_id], purpose).unsign(signed))
+            said = base64_decode(_signer(keys[key_id], purpose).unsign(signed))
         except BadData:
             raise BrokenSeal(purpose) from None
         claims: dict[str, Any] = json.loads(said)

@@ -159,16 +159,12 @@ class _SecureHandler(urllib.request.HTTPSHandler):
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(  # noqa: PLR0917
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
     ) -> None:
-        """None leaves the 3xx to the default handler, which raises it as an HTTPError."""
+        """None leaves the 3xx to the default handler, which raises it as an HTTPError: where it points is not read."""
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def build_opener(permitted: Callable[[str], bool] | None = None) -> urllib.request.OpenerDirector:

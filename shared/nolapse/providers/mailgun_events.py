@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nolapse.domain.errors import InvalidSignature, MalformedReceipt
-from nolapse.domain.receipts import Receipt, ReceiptKind
+from nolapse.domain.receipts import Receipt, ReceiptKind, our_text
 from nolapse.providers.replay import REPLAY_WINDOW, refuse_replay
 
 # Of one length: the signed text has no seam, and what moves from one part to the other must not pass.
@@ -67,8 +67,8 @@ def _receipt(event: Mapping[str, Any]) -> Receipt:
         # An id is unique within a day.
         event_id=f"{at:%Y-%m-%d}:{event['id']}",
         provider_message_id=event["message"]["headers"]["message-id"].strip("<>"),
-        attempt_id=ours.get("attempt_id"),
-        key=ours.get("key"),
+        attempt_id=our_text(ours.get("attempt_id")),
+        key=our_text(ours.get("key")),
         kind=_KINDS.get((event["event"], severity), ReceiptKind.OTHER),
         code=_code(event, severity),
         at=at,

@@ -7,6 +7,8 @@ from email.utils import parsedate_to_datetime
 
 _SECONDS = re.compile(r"\d{1,6}", re.ASCII)
 _EPOCH = re.compile(r"\d{10}", re.ASCII)
+# Who asks for more is not meant for a message that has a day to reach somebody.
+_LONGEST = timedelta(days=7)
 
 
 def server_time(headers: Message) -> datetime | None:
@@ -20,18 +22,18 @@ def retry_delay(headers: Message) -> timedelta | None:
     """
     after = headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(after):
-        return timedelta(seconds=int(after))
+        return min(timedelta(seconds=int(after)), _LONGEST)
     until = _http_date(after) or _epoch(headers.get("X-RateLimit-Reset", "").strip())
     now = server_time(headers)
     if until is None or now is None:
         return None
-    return max(until - now, timedelta(0))
+    return min(max(until - now, timedelta(0)), _LONGEST)
 
 
 def _http_date(value: str | None) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 

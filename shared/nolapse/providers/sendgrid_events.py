@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from nolapse.domain.errors import InvalidSignature, MalformedReceipt
-from nolapse.domain.receipts import Receipt, ReceiptKind
+from nolapse.domain.receipts import Receipt, ReceiptKind, our_text
 from nolapse.providers.replay import REPLAY_WINDOW, refuse_replay
 
 _SIGNATURE = "x-twilio-email-event-webhook-signature"
@@ -108,8 +108,8 @@ def _receipt(event: Mapping[str, Any]) -> Receipt:
         # Documented samples of different events share one id.
         event_id=f"{event['sg_event_id']}:{event['event']}",
         provider_message_id=event["sg_message_id"].partition(".")[0],
-        attempt_id=event.get("attempt_id"),
-        key=event.get("key"),
+        attempt_id=our_text(event.get("attempt_id")),
+        key=our_text(event.get("key")),
         kind=_KINDS.get(event["event"], ReceiptKind.OTHER),
         code=_code(event),
         at=datetime.fromtimestamp(event["timestamp"], UTC),

@@ -31,8 +31,9 @@ from nolapse.providers.retry_after import retry_delay
 
 class TenantWebhook:
     """Tenants' endpoints. `secrets` finds a tenant's whsec_…, the newest first: while a tenant changes from one to
-    the next, each signs; where there is none, nothing is sent until an operator has put one there. `timeout` bounds
-    a whole exchange, in seconds. `clock` dates signatures, which receivers refuse after some minutes.
+    the next, each signs; where there is none, or it raises ValueError for what is none, nothing is sent until an
+    operator has put one there. `timeout` bounds a whole exchange, in seconds. `clock` dates signatures, which
+    receivers refuse after some minutes.
 
     A target that is not https, or that resolves to an address inside of a network, is refused: a tenant's
     setting must not make us knock at our own doors. `only_public=False` lets such targets in.

@@ -4,16 +4,16 @@ import gc
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import boto3
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from botocore.config import Config
 from sqlalchemy import Engine
 
 from nolapse.domain.seals import KeyRing
 from nolapse.runtime.clock import Clock, DatabaseClock
 from nolapse.runtime.observability import logger, publish
+from nolapse.runtime.secrets import AGE_IN_DOUBT, MadeOfSecrets, Secret, Secrets
 from nolapse.runtime.settings import Settings
 from nolapse.storage.engine import Credentials, create_engine
 from nolapse.storage.meter import Meter, watch
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from nolapse.providers.protocol import Provider
     from nolapse.runtime.webhooks import Webhooks
 
-# How long a fetched secret is trusted before it is asked for again.
-SECRET_AGE_SECONDS = 300
-
 
 class Runtime:
     """Everything that does I/O, by name. `clock` is the database's unless a simulation brings its own."""
@@ -63,7 +60,7 @@ class Runtime:
         """As the role whose secret the function was given: the engine's, or the API's."""
 
         def credentials() -> Credentials:
-            secret = self._secret(self.settings.database_secret_id)
+            secret = self.secrets.read(self.settings.database_secret_id)
             return Credentials(secret["username"], secret["password"])
 
         engine = create_engine(
@@ -104,14 +101,16 @@ class Runtime:
     def email_queue(self) -> "NotificationQueue":
         from nolapse.delivery.queue import NotificationQueue  # noqa: PLC0415  only who asks the queue pays
 
-        return NotificationQueue(boto3.client("sqs"), str(self.settings.email_queue_url), self.key_ring)
+        return NotificationQueue(
+            boto3.client("sqs"), str(self.settings.email_queue_url), lambda: self.key_ring
+        )
 
     @cached_property
     def dead_letter_queues(self) -> "list[DeadLetterQueue]":
         from nolapse.delivery.dead_letters import DeadLetterQueue  # noqa: PLC0415  only operations pays
 
         client, urls = boto3.client("sqs"), self.settings.dead_letter_queue_urls.split(",")
-        return [DeadLetterQueue(client, url, self.key_ring) for url in urls]
+        return [DeadLetterQueue(client, url, lambda: self.key_ring) for url in urls]
 
     @cached_property
     def flags(self) -> "Flags":
@@ -122,10 +121,14 @@ class Runtime:
             return Flags(app_config_store(self.settings.flags_application), flags_unavailable)
         return Flags(FileStore(Path(source)), flags_unavailable)
 
-    @cached_property
-    def key_ring(self) -> KeyRing:
-        secret = self._secret(self.settings.signing_secret_id)
-        return KeyRing(secret["keys"], secret["current"])
+    @MadeOfSecrets
+    def key_ring(self, secret: Secret) -> KeyRing:
+        signing = secret(self.settings.signing_secret_id)
+        return KeyRing(signing["keys"], signing["current"], self._newer_key_ring)
+
+    def _newer_key_ring(self) -> KeyRing:
+        self.secrets.read(self.settings.signing_secret_id, within=AGE_IN_DOUBT)
+        return self.key_ring
 
     @cached_property
     def links(self) -> "Links":
@@ -142,31 +145,35 @@ class Runtime:
         # Version 4: links signed by an older one are refused in newer regions, and where objects are encrypted by KMS.
         return boto3.client("s3", config=Config(signature_version="s3v4"))
 
-    @cached_property
-    def outlets(self) -> "Outlets":
+    @MadeOfSecrets
+    def outlets(self, secret: Secret) -> "Outlets":
         from nolapse.runtime.vendors import make_outlets  # noqa: PLC0415  SDKs that scan need not pay for
 
-        return make_outlets(self.settings, self._secret, self._wall_clock)
+        return make_outlets(self.settings, secret, self._wall_clock)
 
-    @cached_property
-    def ops(self) -> "Sequence[Provider[Notice]]":
+    @MadeOfSecrets
+    def ops(self, secret: Secret) -> "Sequence[Provider[Notice]]":
         from nolapse.runtime.vendors import make_ops  # noqa: PLC0415  only who tells operators pays
 
-        return make_ops(self.settings, self._secret)
+        return make_ops(self.settings, secret)
 
-    @cached_property
-    def webhooks(self) -> "Webhooks":
+    @MadeOfSecrets
+    def webhooks(self, secret: Secret) -> "Webhooks":
         from nolapse.runtime.webhooks import Webhooks  # noqa: PLC0415  twilio's SDK, which others need not pay for
 
-        keys = self._secret(self.settings.webhook_secret_id)
-        return Webhooks(keys, str(self.settings.public_url).rstrip("/"))
+        keys = secret(self.settings.webhook_secret_id)
+        return Webhooks(keys, str(self.settings.public_url).rstrip("/"), self._newer_webhooks)
 
-    @cached_property
-    def sender(self) -> "Sender":
+    def _newer_webhooks(self) -> "Webhooks":
+        self.secrets.read(self.settings.webhook_secret_id, within=AGE_IN_DOUBT)
+        return self.webhooks
+
+    @MadeOfSecrets
+    def sender(self, secret: Secret) -> "Sender":
         from nolapse.delivery.compose import Sender  # noqa: PLC0415  jinja2, which scan need not pay for
         from nolapse.runtime.vendors import read_whatsapp  # noqa: PLC0415  the same
 
-        whatsapp = read_whatsapp(self.settings, self._secret)
+        whatsapp = read_whatsapp(self.settings, secret)
         return Sender(self.settings.sender_name, str(self.settings.portal_url), self.links, whatsapp)
 
     @cached_property
@@ -196,19 +203,14 @@ class Runtime:
         )
 
     @cached_property
-    def _secrets(self) -> SecretsProvider:
-        # Not of a session of its own, which would read the services' models once more.
-        return SecretsProvider(boto3_client=boto3.client("secretsmanager"))
+    def secrets(self) -> Secrets:
+        return Secrets(boto3.client("secretsmanager"), self._wall_clock)
 
     @cached_property
     def webhook_secrets(self) -> "WebhookSecrets":
         from nolapse.delivery.webhook_secrets import WebhookSecrets  # noqa: PLC0415  only operators' commands change them
 
         return WebhookSecrets(boto3.client("secretsmanager"), self.settings.webhook_secrets_prefix)
-
-    def _secret(self, secret_id: str) -> dict[str, Any]:
-        secret = self._secrets.get(secret_id, transform="json", max_age=SECRET_AGE_SECONDS)
-        return cast("dict[str, Any]", secret)
 
 
 def flags_unavailable(kind: str) -> None:

@@ -1,15 +1,23 @@
 """The vendors that the settings name, each with its secret: made by the functions that send or ask, and by no other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from typing import TYPE_CHECKING
 
 from nolapse.delivery.outlets import Outlet, Outlets
 from nolapse.domain.feasibility import MAILBOX_PER_MINUTE
+from nolapse.runtime.secrets import NoSecret, Secret
 from nolapse.runtime.settings import Settings
+from nolapse.runtime.vendor_secrets import (
+    GraphSecret,
+    MailgunSecret,
+    OpsSecret,
+    SendGridSecret,
+    TenantSecret,
+    TwilioSecret,
+    read_as,
+)
 
 if TYPE_CHECKING:
     from nolapse.delivery.whatsapp import WhatsApp
@@ -17,12 +25,14 @@ if TYPE_CHECKING:
     from nolapse.providers.protocol import Provider
     from nolapse.providers.twilio_messages import TwilioAccount
 
-Secret = Callable[[str], Mapping[str, Any]]
 Make = Callable[[], Outlet]
 
 
 def make_outlets(settings: Settings, secret: Secret, clock: Callable[[], datetime]) -> Outlets:
-    """Every secret is read at once: that a reserve is not configured must not show on the day that it is needed."""
+    """Every secret is read at once: that a reserve is not configured must not show on the day that it is needed.
+
+    Raises NoSecret and BadSecret.
+    """
     makers = {"graph": _graph, "sendgrid": _sendgrid, "mailgun": _mailgun}
     by_channel = {
         "EMAIL": {name: makers[name](settings, secret) for name in settings.email_order},
@@ -49,67 +59,70 @@ def make_ops(settings: Settings, secret: Secret) -> "Sequence[Provider[Notice]]"
     from nolapse.providers.slack import Slack  # noqa: PLC0415  where it is used
     from nolapse.providers.teams import Teams  # noqa: PLC0415  the same
 
-    urls = secret(settings.ops_secret_id) if settings.ops_secret_id else {}
-    makers: Mapping[str, Callable[[str, float], Provider[Notice]]] = {"slack": Slack, "teams": Teams}
-    return [
-        make(urls[name], settings.provider_timeout_seconds) for name, make in makers.items() if urls.get(name)
-    ]
+    if not settings.ops_secret_id:
+        return []
+    said = read_as(OpsSecret, secret(settings.ops_secret_id), settings.ops_secret_id)
+    channels: Sequence[tuple[Callable[[str, float], Provider[Notice]], str | None]] = (
+        (Slack, said.slack),
+        (Teams, said.teams),
+    )
+    return [make(url, settings.provider_timeout_seconds) for make, url in channels if url]
 
 
 def read_whatsapp(settings: Settings, secret: Secret) -> "WhatsApp | None":
-    """What Twilio's secret says of WhatsApp, if anything. Raises pydantic's ValidationError."""
-    held = secret(settings.twilio_secret_id).get("whatsapp") if settings.twilio_secret_id else None
+    """What Twilio's secret says of WhatsApp, if anything. Raises BadSecret."""
+    held = _read_twilio(settings, secret).whatsapp if settings.twilio_secret_id else None
     if not held:
         return None
     from nolapse.delivery.whatsapp import WhatsApp  # noqa: PLC0415  where it is used
 
-    return WhatsApp.model_validate(held)
+    return read_as(WhatsApp, held, settings.twilio_secret_id, "whatsapp")
 
 
 def _graph(settings: Settings, secret: Secret) -> Make:
-    held = secret(settings.graph_secret_id)
-    authority, client_id, client_secret = held["authority"], held["client_id"], held["secret"]
-    mailboxes = held["mailboxes"]
+    said = read_as(GraphSecret, secret(settings.graph_secret_id), settings.graph_secret_id)
 
     @cache
     def make() -> Outlet:
         from nolapse.providers.graph import Graph, GraphApplication  # noqa: PLC0415  msal, where it is used
 
-        application = GraphApplication(authority, client_id, client_secret, _base(settings.graph_url))
-        return Outlet(Graph(application, settings.provider_timeout_seconds), mailboxes, MAILBOX_PER_MINUTE)
+        application = GraphApplication(said.authority, said.client_id, said.secret, _base(settings.graph_url))
+        provider = Graph(application, settings.provider_timeout_seconds)
+        return Outlet(provider, said.mailboxes, MAILBOX_PER_MINUTE)
 
     return make
 
 
 def _sendgrid(settings: Settings, secret: Secret) -> Make:
-    api_key = secret(settings.sendgrid_secret_id)["api_key"]
+    said = read_as(SendGridSecret, secret(settings.sendgrid_secret_id), settings.sendgrid_secret_id)
 
     @cache
     def make() -> Outlet:
         from nolapse.providers.sendgrid import SendGrid  # noqa: PLC0415  its SDK, where it is used
 
-        provider = SendGrid(api_key, _base(settings.sendgrid_url), settings.provider_timeout_seconds)
+        provider = SendGrid(said.api_key, _base(settings.sendgrid_url), settings.provider_timeout_seconds)
         return Outlet(provider, [settings.sender_email], settings.email_per_minute)
 
     return make
 
 
 def _mailgun(settings: Settings, secret: Secret) -> Make:
-    held = secret(settings.mailgun_secret_id)
-    api_key, domain = held["api_key"], held["domain"]
+    said = read_as(MailgunSecret, secret(settings.mailgun_secret_id), settings.mailgun_secret_id)
 
     @cache
     def make() -> Outlet:
         from nolapse.providers.mailgun import Mailgun  # noqa: PLC0415  as the others
 
-        provider = Mailgun(api_key, domain, _base(settings.mailgun_url), settings.provider_timeout_seconds)
+        provider = Mailgun(
+            said.api_key, said.domain, _base(settings.mailgun_url), settings.provider_timeout_seconds
+        )
         return Outlet(provider, [settings.sender_email], settings.email_per_minute)
 
     return make
 
 
 def _sms(settings: Settings, secret: Secret) -> Make:
-    account, senders = _twilio(settings, secret), secret(settings.twilio_secret_id)["senders"]
+    account, senders = _twilio(settings, secret), _read_twilio(settings, secret).senders
 
     @cache
     def make() -> Outlet:
@@ -133,15 +146,14 @@ def _whatsapp(settings: Settings, secret: Secret, whatsapp: "WhatsApp") -> Make:
 
 
 def _twilio(settings: Settings, secret: Secret) -> "Callable[[], TwilioAccount]":
-    held = secret(settings.twilio_secret_id)
-    account_sid, auth_token = held["account_sid"], held["auth_token"]
+    said = _read_twilio(settings, secret)
 
     def make() -> "TwilioAccount":
         from nolapse.providers.twilio_messages import TwilioAccount  # noqa: PLC0415  as the others
 
         return TwilioAccount(
-            account_sid,
-            auth_token,
+            said.account_sid,
+            said.auth_token,
             _base(settings.twilio_url),
             settings.provider_timeout_seconds,
             status_callback=f"{_base(settings.public_url)}/webhooks/twilio",
@@ -150,13 +162,18 @@ def _twilio(settings: Settings, secret: Secret) -> "Callable[[], TwilioAccount]"
     return make
 
 
+def _read_twilio(settings: Settings, secret: Secret) -> TwilioSecret:
+    return read_as(TwilioSecret, secret(settings.twilio_secret_id), settings.twilio_secret_id)
+
+
 def _webhook(settings: Settings, secret: Secret, clock: Callable[[], datetime]) -> Make:
     def secrets(tenant: str) -> Sequence[str]:
+        name = settings.webhook_secrets_prefix + tenant
         try:
-            keys: Sequence[str] = secret(settings.webhook_secrets_prefix + tenant)["keys"]
-        except (GetParameterError, KeyError):
+            said = secret(name)
+        except NoSecret:
             return ()
-        return keys
+        return read_as(TenantSecret, said, name).keys
 
     @cache
     def make() -> Outlet:

@@ -6,7 +6,7 @@ https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhooks (20
 https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides (once)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -31,10 +31,13 @@ class Webhook:
 
 class Webhooks:
     """`keys` by vendor: SendGrid's public key, Mailgun's signing key, Twilio's auth token. A vendor without one is not
-    served. Raises ValueError for what would let forgeries pass, or nobody.
+    served. Raises ValueError for what would let forgeries pass, or nobody. `newer` finds those of now, for a signature
+    by a key that is not one of these: it may have been changed meanwhile.
     """
 
-    def __init__(self, keys: Mapping[str, str], public_url: str) -> None:
+    def __init__(
+        self, keys: Mapping[str, str], public_url: str, newer: "Callable[[], Webhooks] | None" = None
+    ) -> None:
         if unknown := keys.keys() - VENDORS:
             raise ValueError(f"webhook keys of vendors that send none: {', '.join(sorted(unknown))}")
         # Whoever knows that a key is empty can sign with it.
@@ -44,9 +47,19 @@ class Webhooks:
             sendgrid_events.verification_key(keys["sendgrid"])
         self._keys = keys
         self._public_url = public_url
+        self._newer = newer
 
     def receipts(self, call: Webhook, now: datetime) -> Sequence[Receipt]:
         """Raises one of REFUSALS."""
+        try:
+            return self._verified(call, now)
+        except InvalidSignature:
+            newer = self._newer() if self._newer else self
+            if newer is self:
+                raise
+            return newer._verified(call, now)  # noqa: SLF001  of its own class
+
+    def _verified(self, call: Webhook, now: datetime) -> Sequence[Receipt]:
         key = self._keys.get(call.vendor)
         if key is None:
             raise InvalidSignature(call.vendor)

@@ -120,8 +120,15 @@ class TestTooFast:
         until = format_datetime(rig.clock.now + timedelta(minutes=3), usegmt=True)
         assert self.delay(rig, until) == timedelta(minutes=3)
 
-    def test_nonsense(self, rig: Any) -> None:
-        assert self.delay(rig, "soon") is None
+    @pytest.mark.parametrize(
+        "after",
+        ["soon", f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT", f"Mon, 01 Jan 2024 00:00:00 +{'9' * 14}", "9" * 20],
+    )
+    def test_nonsense(self, rig: Any, after: str) -> None:
+        assert self.delay(rig, after) is None
+
+    def test_for_ever(self, rig: Any) -> None:
+        assert self.delay(rig, "Fri, 31 Dec 9999 23:59:59 GMT") == timedelta(days=7)
 
 
 class TestAnswerLost:
@@ -168,6 +175,11 @@ class TestAnswerLost:
             assert isinstance(rig.provider_at(rig.double.url, TIMEOUT).send(rig.message), rig.lost())
             with pytest.raises(BlockingIOError):
                 elsewhere.accept()
+
+    @pytest.mark.parametrize("location", ["http://[", "http://elsewhere:port/", "file:///etc/hostname"])
+    def test_a_redirect_to_nowhere(self, rig: Any, location: str) -> None:
+        rig.faults.inject(faults.answer(302, headers={"Location": location}))
+        assert isinstance(rig.provider.send(rig.message), rig.lost())
 
 
 @pytest.mark.parametrize("rig", ["slack", "teams", "twilio-sms", "twilio-whatsapp"], indirect=True)

@@ -26,6 +26,13 @@ EXPIRES = date(2026, 11, 25)
 OPENS = datetime(2026, 10, 26, 12, tzinfo=UTC)
 CLOSES = datetime(2026, 10, 26, 16, tzinfo=UTC)
 
+# The licences of clinic's people become another's.
+TO_BOB = (
+    "WITH bob AS (INSERT INTO clinicians (tenant_id, external_id, full_name, email)"
+    " SELECT tenant_id, 'bob', 'Bob', 'bob@clinic.test' FROM tenants WHERE slug = 'clinic' RETURNING clinician_id)"
+    " UPDATE licenses SET clinician_id = (SELECT clinician_id FROM bob)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

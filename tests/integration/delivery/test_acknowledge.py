@@ -361,6 +361,60 @@ class TestAnswers:
         recorded = [answer for (answer,) in delivery.register.rows(ANSWERS)]
         assert recorded == ["IN_PROGRESS", "RENEWED", "NOT_MINE", "RENEWED"]
 
+    @pytest.mark.parametrize(
+        ("otherwise", "escalation"),
+        [("NOT_MINE", ("PENDING", "answered otherwise")),
+         ("IN_PROGRESS", ("SUPPRESSED", "acknowledged: in progress"))],
+    )  # fmt: skip
+    def test_what_was_taken_back_is_said_after_all(
+        self, delivery: Delivery, browser: Browser, otherwise: str, escalation: tuple[str, str]
+    ) -> None:
+        link = link_in(reminded(delivery))
+        delivery.clock.move_to(datetime(2026, 11, 10, 12, tzinfo=UTC))
+        browser.say(link, "RENEWED")
+        delivery.clock.move_to(datetime(2026, 11, 10, 13, tzinfo=UTC))
+
+        browser.say(link, otherwise)
+
+        assert delivery.register.rows(
+            "SELECT event, status, reason FROM notification_schedule ORDER BY scheduled_at"
+        ) == [
+            ("SECONDARY", "SENT", None),
+            ("LAST_WEEK", "PENDING", "answered otherwise"),
+            ("ESCALATION", *escalation),
+            ("PAST_DUE", "PENDING", None),
+            ("LAPSED", "PENDING", None),
+        ]
+        assert delivery.invoke("ReconcileFunction", datetime(2026, 11, 11, 2, tzinfo=UTC))["drift"] == 0
+
+    def test_one_reader_does_not_take_back_what_another_says(
+        self, delivery: Delivery, browser: Browser
+    ) -> None:
+        mine = link_in(reminded(delivery))
+        delivery.send(datetime(2026, 11, 18, 14, tzinfo=UTC))
+        delivery.send(datetime(2026, 11, 20, 14, tzinfo=UTC))
+        (supervisor,) = [mail for mail in delivery.mail if mail.to == "grace@clinic.test"]
+        browser.say(mine, "IN_PROGRESS")
+        browser.say(link_in(supervisor), "IN_PROGRESS")
+        told = "SELECT status FROM notification_schedule WHERE event = 'LAPSED'"
+        assert delivery.register.rows(told) == [("SUPPRESSED",)]
+
+        browser.say(link_in(supervisor), "NOT_MINE")
+        assert delivery.register.rows(told) == [("SUPPRESSED",)]
+
+        browser.say(mine, "NOT_MINE")
+        assert delivery.register.rows(told) == [("PENDING",)]
+
+    def test_silence_is_what_is_left_of_an_answer_that_was_taken_back(
+        self, delivery: Delivery, browser: Browser
+    ) -> None:
+        link = link_in(reminded(delivery))
+        browser.say(link, "IN_PROGRESS")
+        browser.say(link, "NOT_MINE")
+        delivery.send(datetime(2026, 11, 20, 14, tzinfo=UTC))
+
+        assert "grace@clinic.test" in [mail.to for mail in delivery.mail]
+
     def test_a_hundred_times_at_once_is_once(self, delivery: Delivery) -> None:
         mail = reminded(delivery)
         links, api = runtime().links, delivery.register.database.api

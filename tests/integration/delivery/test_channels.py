@@ -211,6 +211,30 @@ class TestWebhook:
         ]
         assert channels.delivery.statuses() == {"PENDING": 1}
 
+    @pytest.mark.parametrize(
+        "text", [SECRET, json.dumps([SECRET]), json.dumps({"keys": SECRET}), json.dumps({"key": SECRET})]
+    )
+    def test_a_secret_put_there_by_hand_as_it_must_not_be_keeps_nobody_else_waiting(
+        self, channels: Channels, text: str
+    ) -> None:
+        channels.has_webhook(channels.due("WEBHOOK", slug="well"))
+        tenant = channels.due("WEBHOOK", slug="odd")
+        channels.has_webhook(tenant)
+        name = f"nolapse-local/webhooks/{tenant}"
+        boto3.client("secretsmanager").put_secret_value(SecretId=name, SecretString=text)
+
+        channels.delivery.send(OPENS)
+
+        assert sorted(channels.attempts()) == [
+            (1, "WEBHOOK", "tenant-webhook", "ACCEPTED", None),
+            (1, "WEBHOOK", "tenant-webhook", "RETRY_SAFE", "tenant-webhook:bad-secret"),
+        ]
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=name, SecretString=json.dumps({"keys": [SECRET]})
+        )
+        channels.delivery.send(OPENS + 6 * MINUTE)
+        assert channels.delivery.statuses() == {"SENT": 2}
+
     def test_one_tenant_s_outage_is_not_another_s(self, channels: Channels) -> None:
         down = channels.due("WEBHOOK", people=6, slug="down")
         channels.has_webhook(down, "http://127.0.0.1:1/nolapse")

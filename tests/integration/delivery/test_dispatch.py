@@ -1,6 +1,7 @@
 """From the queue to the provider: what is sent, what follows from each answer, and that nothing goes twice."""
 
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -23,7 +24,7 @@ from nolapse.runtime.bootstrap import runtime
 from nolapse.storage.engine import Credentials, create_engine
 from nolapse.storage.statements import statement
 from tests.integration.conftest import NOW
-from tests.integration.delivery.conftest import CLOSES, EXPIRES, OPENS, Delivery
+from tests.integration.delivery.conftest import CLOSES, EXPIRES, OPENS, TO_BOB, Delivery
 
 SETTLED_BY = timedelta(minutes=10)
 NIGHT = OPENS + timedelta(hours=12)
@@ -108,6 +109,43 @@ class TestEndedOnItsWay:
             expires=EXPIRES,
         ) == [("CANCELLED", reason)]
         assert delivery.invoke("ReconcileFunction", NIGHT)["drift"] == 0
+
+    def test_whom_it_is_about_no_more_is_not_told_of_it(self, delivery: Delivery) -> None:
+        delivery.due()
+        delivery.invoke("ReconcileFunction", NOW)
+        delivery.scan(OPENS)
+        delivery.register.execute(TO_BOB)
+        delivery.register.plan(OPENS)
+
+        delivery.dispatch()
+        delivery.send(OPENS + timedelta(minutes=1))
+
+        assert [mail.to for mail in delivery.mail] == ["bob@clinic.test"]
+        assert delivery.register.rows(
+            "SELECT reason FROM notification_schedule WHERE event = 'SECONDARY' AND status = 'CANCELLED'"
+        ) == [("recipient changed",)]
+        assert delivery.invoke("ReconcileFunction", NIGHT)["drift"] == 0
+
+    def test_nor_is_who_leads_them_no_more(self, delivery: Delivery) -> None:
+        tenant = delivery.due()
+        grace, mary = (
+            delivery.register.clinician(tenant, name, email=f"{name}@clinic.test")
+            for name in ("grace", "mary")
+        )
+        leads = "UPDATE clinicians SET supervisor_id = :leader WHERE clinician_id NOT IN (:grace, :mary)"
+        delivery.register.execute(leads, leader=grace, grace=grace, mary=mary)
+        delivery.register.execute(
+            "UPDATE policy_version SET steps = CAST(replace(CAST(steps AS text), '[\"HOLDER\"]',"
+            ' \'["HOLDER", "SUPERVISOR"]\') AS jsonb)'
+        )
+        delivery.register.plan(OPENS)
+        delivery.scan(OPENS)
+        delivery.register.execute(leads, leader=mary, grace=grace, mary=mary)
+
+        delivery.dispatch()
+
+        assert [mail.to for mail in delivery.mail] == ["ada1@clinic.test"]
+        assert Counter(delivery.statuses()) == {"SENT": 1, "CANCELLED": 1}
 
     def test_what_could_not_leave_before_is_not_tried_again(self, delivery: Delivery) -> None:
         delivery.due()

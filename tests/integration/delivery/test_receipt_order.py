@@ -30,6 +30,8 @@ ROWS = [
     ("DEFERRED", ["REJECTED"], 1), ("DEFERRED", ["REJECTED", "REJECTED"], 2),
 ]  # fmt: skip
 ATTEMPTS = [(row, number) for row, (_, outcomes, _) in enumerate(ROWS) for number in range(len(outcomes))]
+# Of what was refused before another attempt was made no vendor tells that it arrived: the order would decide.
+TOLD = [each for each in ATTEMPTS if each != (12, 0)]
 CODES = {ReceiptKind.BOUNCED: "sendgrid:bounce:invalid-address"}
 ADDRESSED = {ReceiptKind.UNSUBSCRIBED: "STOP", ReceiptKind.RESUBSCRIBED: "START"}
 
@@ -168,7 +170,7 @@ KINDS = [kind for kind in ReceiptKind if kind is not ReceiptKind.RESUBSCRIBED]
 RECEIPTS = st.one_of(
     st.builds(
         lambda each, kind, minute: receipt(*each, kind, minute),
-        st.sampled_from(ATTEMPTS), st.sampled_from(KINDS), st.integers(0, 3),
+        st.sampled_from(TOLD), st.sampled_from(KINDS), st.integers(0, 3),
     ),
     st.builds(word, st.sampled_from(list(ADDRESSED)), st.integers(0, 5)),
 )  # fmt: skip

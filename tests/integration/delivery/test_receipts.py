@@ -203,6 +203,32 @@ class TestProof:
         assert vendors.row() == ("SENT", 1, None)
         assert vendors.suppressions() == []
 
+    @pytest.mark.parametrize("theirs", [7, 7.5, True, None, ["a"], {"a": 7}])
+    def test_mail_that_is_not_ours_takes_none_of_ours_along(self, vendors: Vendors, theirs: object) -> None:
+        """Other mail of the account may carry anything under our names."""
+        vendors.due()
+        vendors.delivery.send(OPENS)
+        running, email = vendors.delivery.running, vendors.delivery.mail[0]
+        webhook = running.receipts.webhooks.sendgrid
+        ours = webhook.event(email, "delivered", OPENS)
+        foreign = {**ours, "sg_event_id": "theirs", "attempt_id": theirs, "key": theirs}
+
+        assert running.receipts.tell(webhook.call([foreign, ours], OPENS)) == 200
+
+        assert vendors.row() == ("DELIVERED", 1, None)
+
+    def test_mailgun_s_neither(self, vendors: Vendors) -> None:
+        vendors.due()
+        vendors.delivery.send(OPENS)
+        running = vendors.delivery.running
+        call = running.receipts.webhooks.mailgun.call(
+            vendors.delivery.mail[0], "delivered", OPENS, **{"user-variables": {"attempt_id": 7, "key": 7}}
+        )
+
+        assert running.receipts.tell(call) == 200
+
+        assert vendors.row() == ("SENT", 1, None)
+
     def test_a_vendor_speaks_of_its_own_attempts_alone(self, vendors: Vendors) -> None:
         vendors.due()
         vendors.delivery.send(OPENS)

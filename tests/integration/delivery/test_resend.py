@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from local.doubles import faults
 from nolapse.delivery.flags import FileStore, Flags
@@ -14,12 +15,25 @@ from nolapse.delivery.resend import Unsent, Wanted, find_unsent, send_again
 from nolapse.storage.engine import transaction
 from nolapse.storage.statements import statement
 from tests.integration.conftest import NOW
-from tests.integration.delivery.conftest import CLOSES, OPENS, Delivery
+from tests.integration.delivery.conftest import CLOSES, OPENS, TO_BOB, Delivery
 
 LOOKBACK = timedelta(days=14)
 REFUSED = faults.answer(401)
 BAD_ADDRESS = faults.answer(400)
 NIGHT = datetime.fromisoformat("2026-10-27T00:00Z")
+
+ANSWER = """
+INSERT INTO acknowledgements
+  (tenant_id, clinician_id, license_id, idempotency_key, scheduled_at, at, occurrence, answer, via)
+SELECT
+  tenant_id, clinician_id, license_id, idempotency_key, scheduled_at, clock_timestamp(), occurrence, :answer, 'LINK'
+FROM notification_schedule WHERE event = 'SECONDARY'
+"""
+
+
+def answered(delivery: Delivery, answer: str) -> None:
+    with delivery.register.database.owner.begin() as connection:
+        connection.execute(text(ANSWER), {"answer": answer})
 
 
 def deferred(delivery: Delivery, *answers: faults.Fault, slugs: tuple[str, ...] = ("clinic",)) -> None:
@@ -50,12 +64,24 @@ def again(delivery: Delivery, found: list[Unsent]) -> dict[str, int]:
     )
 
 
+def test_who_says_that_it_is_renewed_is_not_told_that_it_expires(delivery: Delivery) -> None:
+    deferred(delivery, REFUSED)
+    answered(delivery, "RENEWED")
+    assert unsent(delivery) == []
+
+    answered(delivery, "NOT_MINE")
+
+    assert len(unsent(delivery)) == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [
         "UPDATE clinicians SET status = 'LEFT'",
         "UPDATE licenses SET status = 'ENDED'",
         "UPDATE licenses SET expires_on = expires_on + 365",
+        TO_BOB,
+        "UPDATE notification_outbox SET outcome = 'UNPROVEN'",
     ],
 )
 def test_what_no_longer_holds_is_not_found(delivery: Delivery, change: str) -> None:
@@ -75,6 +101,19 @@ def test_what_a_fault_of_the_account_refused_is_found_and_what_its_address_refus
     assert [(each.tenant, each.event, each.reason) for each in unsent(delivery)] == [
         ("clinic", "SECONDARY", "retries spent: sendgrid:401")
     ]
+
+
+def test_what_could_not_be_said_is_found(delivery: Delivery) -> None:
+    delivery.due()
+    delivery.register.execute("UPDATE licenses SET license_type = ' '")
+    delivery.send(OPENS)
+    assert delivery.statuses() == {"DEFERRED": 1}
+    delivery.register.execute("UPDATE licenses SET license_type = 'RN'")
+
+    again(delivery, unsent(delivery))
+    delivery.send(OPENS + timedelta(minutes=1))
+
+    assert delivery.statuses() == {"SENT": 1}
 
 
 def test_a_human_may_name_what_would_not_be_tried_by_itself(delivery: Delivery) -> None:
@@ -111,6 +150,9 @@ def test_after_its_window_it_is_sent_late_by_day_and_one_at_a_time(delivery: Del
     deferred(delivery, REFUSED, REFUSED)
     delivery.register.execute(
         "UPDATE notification_schedule SET clinician_id = (SELECT min(clinician_id::text)::uuid FROM clinicians)"
+    )
+    delivery.register.execute(
+        "UPDATE licenses SET clinician_id = (SELECT min(clinician_id::text)::uuid FROM clinicians)"
     )
     delivery.clock.move_to(CLOSES + timedelta(hours=10))
 

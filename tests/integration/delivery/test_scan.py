@@ -161,7 +161,7 @@ def test_a_crash_between_commit_and_send_loses_nothing(delivery: Delivery) -> No
         raise EndpointConnectionError(endpoint_url="sqs")
 
     sqs.meta.events.register("before-send.sqs.SendMessageBatch", unreachable)
-    queue = NotificationQueue(sqs, delivery.running.stack.ref("EmailQueue"), runtime().key_ring)
+    queue = NotificationQueue(sqs, delivery.running.stack.ref("EmailQueue"), lambda: runtime().key_ring)
     with pytest.raises(EndpointConnectionError):
         scan(delivery.running.engine, queue, runtime().flags, now=OPENS, limit=100, correlation_id="scan")
     assert delivery.statuses() == {"QUEUED": 3}

@@ -7,4 +7,6 @@
       THEN 'date moved'
     WHEN schedule.person_date_id IS NOT NULL AND person_dates.on_date IS NULL THEN 'date removed'
     WHEN medications.status = 'STOPPED' THEN 'medication stopped'
+    WHEN (person.clinician_id IN (holder.clinician_id, holder.supervisor_id, medications.caregiver_id)) IS NOT TRUE
+      THEN 'recipient changed'
   END

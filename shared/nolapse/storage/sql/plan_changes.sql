@@ -81,6 +81,8 @@ obsolete AS (
         THEN 'date moved'
       WHEN present_person_date_id IS NOT NULL AND person_dates.on_date IS NULL THEN 'date removed'
       WHEN medications.status = 'STOPPED' THEN 'medication stopped'
+      WHEN (present_clinician_id IN (holder.clinician_id, holder.supervisor_id, medications.caregiver_id)) IS NOT TRUE
+        THEN 'recipient changed'
       ELSE 'window moved'
     END AS reason
   FROM differing

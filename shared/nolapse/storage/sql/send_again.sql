@@ -19,5 +19,5 @@ WHERE (schedule.idempotency_key, schedule.scheduled_at) = (wanted.idempotency_ke
   AND NOT EXISTS (
     SELECT FROM notification_outbox AS attempt
     WHERE attempt.idempotency_key = schedule.idempotency_key
-      AND coalesce(outcome, 'UNKNOWN') IN ('ACCEPTED', 'UNKNOWN'))
+      AND coalesce(outcome, 'UNKNOWN') IN ('ACCEPTED', 'UNKNOWN', 'UNPROVEN'))
 RETURNING status

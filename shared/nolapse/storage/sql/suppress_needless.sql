@@ -1,5 +1,6 @@
 -- What is due and need not be said any more: that a dose was missed whose taker was told, a dose so soon after one
--- that was told that nobody may take both, and that nobody answers of a licence whose holder or supervisor did.
+-- that was told that nobody may take both, and that nobody answers of a licence whose holder or supervisor did, and
+-- has not answered otherwise since.
 -- All of it has been due: said again of each for the planner's sake, which then skips the months ahead.
 -- Walks notification_schedule_conditional, then _by_medication and acknowledgements_by_license.
 UPDATE notification_schedule AS waiting
@@ -15,13 +16,13 @@ FROM (
         AND told.scheduled_at <= :now AND told.status IN ('SENT', 'DELIVERED'))
   UNION
   SELECT idempotency_key, scheduled_at, 'acknowledged'
-  FROM notification_schedule AS conditional
+  FROM notification_schedule AS schedule
   WHERE claimed_at IS NULL AND send_by IS NOT NULL AND unless_event = 'ACKNOWLEDGED' AND scheduled_at <= :now
     AND EXISTS (
-      SELECT FROM acknowledgements AS answered
-      WHERE (answered.tenant_id, answered.license_id, answered.occurrence)
-          = (conditional.tenant_id, conditional.license_id, conditional.occurrence)
-        AND answered.answer IN ('RENEWED', 'IN_PROGRESS'))
+      SELECT FROM (
+-- include last_answers
+      ) AS last
+      WHERE answer IN ('RENEWED', 'IN_PROGRESS'))
   UNION
   SELECT idempotency_key, scheduled_at, 'too soon after the dose before'
   FROM notification_schedule AS dose
