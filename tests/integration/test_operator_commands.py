@@ -273,7 +273,19 @@ class TestWebhook:
         assert operator.last_actor() == "linus"
 
     @pytest.mark.parametrize(
-        "url", ["http://clinic.test/", "https://u:p@clinic.test/", "clinic.test", "https:///x"]
+        "url",
+        [
+            "http://clinic.test/",
+            "https://u:p@clinic.test/",
+            "clinic.test",
+            "https:///x",
+            "https://x.test:abc/",
+            "https://[::1]:99999/",
+            "https://x.test:0/",
+            "https://xé.test/",
+            "https://[x/",
+            "https://x.test/a b",
+        ],
     )
     def test_what_is_no_address(self, operator: Operator, url: str) -> None:
         operator.register.tenant()
