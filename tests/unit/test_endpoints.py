@@ -23,8 +23,7 @@ def test_one_is(url: str) -> None:
     [
         "", "x.test", "http://x.test/", "https://", "https:///x", "https://ada@x.test/", "https://:@x.test/",
         "https://x.test:0/", "https://x.test:abc/", "https://x.test:65536/", "https://[::1]:99999/", "https://[x/",
-        "https://xé.test/", "https://x.test/é", "https://x.test/\0", "https://x.test/a b", "https://x..test/",
-        f"https://{'a' * 64}.test/",
+        "https://xé.test/", "https://x.test/é", "https://x.test/\0", "https://x.test/a b",
     ],
 )  # fmt: skip
 def test_one_is_not(url: str) -> None:
