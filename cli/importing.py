@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import Engine
 
 from cli.target import DatabaseOption, open_target
@@ -73,10 +75,10 @@ def import_file(
                 on_progress=on_progress,
             )
     except NolapseError as refused:
-        console.print(f"[red]✗[/] {refused}")
+        console.print(f"[red]✗[/] {escape(str(refused))}")
         raise typer.Exit(1) from None
     console.print(report_table(report))
-    console.print(f"rejected rows and warnings: {report.rejects}")
+    console.print(f"rejected rows and warnings: {escape(str(report.rejects))}")
 
 
 def parse_mapping(pairs: list[str]) -> dict[str, str]:
@@ -90,14 +92,15 @@ def parse_mapping(pairs: list[str]) -> dict[str, str]:
 
 def mapping_table(surveyed: Survey) -> Table:
     order = f", dates {surveyed.date_order}" if surveyed.date_order else ""
-    table = Table(title=f"{surveyed.source.path.name}: {surveyed.rows:,} rows{order}", title_justify="left")
+    title = f"{escape(surveyed.source.path.name)}: {surveyed.rows:,} rows{order}"
+    table = Table(title=title, title_justify="left")
     for heading in ("Field", "Taken from", "Note"):
         table.add_column(heading)
     for choice in surveyed.mapping.choices.values():
         source = " or ".join(choice.columns) or f"“{choice.literal}” in every row"
-        table.add_row(choice.field, source, choice.note or ("guessed" if choice.guessed else ""))
+        table.add_row(choice.field, Text(source), Text(choice.note or ("guessed" if choice.guessed else "")))
     if surveyed.mapping.unused:
-        table.add_row("[dim]not used[/]", f"[dim]{', '.join(surveyed.mapping.unused)}[/]", "")
+        table.add_row("[dim]not used[/]", Text(", ".join(surveyed.mapping.unused), "dim"), "")
     return table
 
 
@@ -115,11 +118,11 @@ def report_table(report: ImportReport) -> Table:
     table.add_row("folded into a later row", f"{report.folded:,}", "")
     table.add_row("[red]rejected[/]" if report.rows.rejected else "rejected", f"{report.rows.rejected:,}", "")
     for reason, count in report.rows.reject_reasons.most_common(8):
-        table.add_row("", f"{count:,}", f"{reason.field} {reason.text}".strip())
+        table.add_row("", f"{count:,}", Text(f"{reason.field} {reason.text}".strip()))
     for reason, count in report.rows.warnings.most_common(8):
-        table.add_row("warned", f"{count:,}", f"{reason.field} {reason.text}")
+        table.add_row("warned", f"{count:,}", Text(f"{reason.field} {reason.text}"))
     for said, count in report.rows.undated.most_common(8):
-        table.add_row("without expiration", f"{count:,}", f"“{said}”" if said else "blank")
+        table.add_row("without expiration", f"{count:,}", Text(f"“{said}”" if said else "blank"))
     return table
 
 

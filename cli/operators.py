@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from nolapse.runtime.reports import Table
 
@@ -26,7 +27,7 @@ def show(console: Console, tables: Sequence[Table]) -> None:
             for heading in table.headings:
                 printed.add_column(heading, overflow="fold")
             for row in table.rows:
-                printed.add_row(*row)
+                printed.add_row(*map(Text, row))
             console.print(printed)
         if table.note:
             console.print(table.note)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
@@ -25,6 +26,8 @@ from nolapse.planning.simulate import simulate as simulate_months
 DAYS_A_MONTH = 365.25 / 12
 BARS = "▁▂▃▄▅▆▇█"
 MOST_MISFITS = 20
+# As the API's dates have it: at the ends of the calendar, no zone can be reckoned with.
+YEARS = range(1900, 2200)
 
 
 def simulate(
@@ -42,13 +45,15 @@ def simulate(
     """Compute what would be sent per day, and name the days that will not fit. Stores nothing."""
     console = Console()
     since = start.replace(tzinfo=UTC) if start else datetime.now(UTC).replace(second=0, microsecond=0)
+    if since.year not in YEARS:
+        raise typer.BadParameter("a day from 1900 to 2199, such as 2027-01-31", param_hint="--from")
     until = since + timedelta(days=months * DAYS_A_MONTH)
     engine = open_target(database).engine
     try:
         with console.status("computing what the dates call for …"):
             simulation = compute(engine, since, until, mailboxes, policy)
     except NolapseError as refused:
-        console.print(f"[red]✗[/] {refused}")
+        console.print(f"[red]✗[/] {escape(str(refused))}")
         raise typer.Exit(1) from None
     finally:
         engine.dispose()

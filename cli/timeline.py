@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -59,7 +60,7 @@ def timeline(
                 until=now + timedelta(days=365.25 * years),
             )
     except NolapseError as refused:
-        console.print(f"[red]✗[/] {refused}")
+        console.print(f"[red]✗[/] {escape(str(refused))}")
         raise typer.Exit(1) from None
     console.print(timeline_table(entries, now, history=history))
     if not entries:
@@ -78,10 +79,10 @@ def timeline_table(entries: list[Entry], now: datetime, *, history: bool) -> Tab
         table.add_row(
             _window(entry),
             entry.event.lower().replace("_", " "),
-            entry.license or f"{entry.occasion.lower()} {entry.occurrence}",
-            entry.recipient,
+            Text(entry.license or f"{entry.occasion.lower()} {entry.occurrence}"),
+            Text(entry.recipient),
             Text(entry.status.lower().replace("_", " "), style=STYLES.get(entry.status, PROBLEM)),
-            "\n".join(_story(entry, history)),
+            Text("\n".join(_story(entry, history))),
         )
     return table
 

@@ -15,7 +15,7 @@ from local.template import Schedule, Template, resolve
 from nolapse.api.identity import READ, WRITE, Role
 from nolapse.delivery.flags import ENVIRONMENT, PROFILE
 from nolapse.planning.importing.uploads import KEPT
-from nolapse.runtime.operations import OPERATION
+from nolapse.runtime.operations import MOST_RESENT, OPERATION, PER_SECOND
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = Template.load(ROOT / "template.yaml")
@@ -421,3 +421,7 @@ def test_people_sign_in_by_a_code_and_without_a_secret_and_no_refresh_token_is_g
     assert people["AccessTokenValidity"] <= 60
     machine = CLIENTS["MachineClient"]
     assert (machine["AllowedOAuthFlows"], machine["GenerateSecret"]) == (["client_credentials"], True)
+
+
+def test_what_operations_sends_again_in_one_call_takes_half_of_its_time() -> None:
+    assert FUNCTIONS["OperationsFunction"]["Timeout"] / 2 >= MOST_RESENT / PER_SECOND

@@ -103,6 +103,20 @@ def test_what_was_given_up_is_sent_again_from_the_dashboard(delivery: Delivery) 
     assert delivery.statuses() == {"PENDING": 1}
 
 
+def test_what_one_call_has_no_time_for_is_left_to_the_next(delivery: Delivery) -> None:
+    delivery.due(3)
+    delivery.faults.inject(*[faults.answer(400)] * 3)
+    delivery.send(OPENS)
+
+    page = call(delivery, action="resend", reason="rejected", most=2, dry_run=False)
+
+    assert "1 are left" in page
+    assert delivery.statuses() == {"PENDING": 2, "DEFERRED": 1}
+    page = call(delivery, **buttons(page)["Send again"])
+    assert "are left" not in page
+    assert delivery.statuses() == {"PENDING": 3}
+
+
 @pytest.mark.parametrize(
     ("event", "said"),
     [
@@ -113,6 +127,12 @@ def test_what_was_given_up_is_sent_again_from_the_dashboard(delivery: Delivery) 
         ),
         ({"action": "dlq.purge", "queue": "nobody&#x27;s"}, "there is no dead-letter queue"),
         ({"action": "resend", "days": "<b>ada</b>"}, "wrong or missing: resend.days"),
+        ({"action": "resend", "days": 1_000_000_000}, "wrong or missing: resend.days"),
+        ({"action": "resend", "tenant": "\0"}, "wrong or missing: resend.tenant"),
+        ({"action": "resend", "event": "\ud800"}, "wrong or missing: resend.event"),
+        ({"action": "resend", "reason": "a\0", "dry_run": False}, "wrong or missing: resend.reason"),
+        ({"action": "holds.list", "tenant": "\0"}, "wrong or missing: holds.list.tenant"),
+        ({"action": "dlq.redrive", "who": "a\0"}, "wrong or missing: dlq.redrive.who"),
     ],
 )
 def test_what_is_not_understood_is_said_without_quoting_it(

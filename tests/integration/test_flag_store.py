@@ -16,7 +16,7 @@ from local.stack import ROOT
 from local.template import Template
 from nolapse.delivery.flags import FileStore, Flags, app_config_store, check
 from nolapse.domain.flags import HoldBack, OpsOnly, Send
-from tests.unit.test_flags import candidate, flag
+from tests.unit.test_flags import UNANSWERABLE, candidate, condition, flag
 
 TEMPLATE = Template.load(ROOT / "template.yaml")
 
@@ -143,6 +143,7 @@ def test_what_we_show_and_ship_is_valid(document: Any) -> None:
         {"a": flag({"send_to_percent": 101})},
         {"a": flag({"send_to_percent": 5, "others": "MAYBE"})},
         {"a": flag("SEND", "HOLDBACK", tenant="clinic")},
+        *UNANSWERABLE,
     ],
 )
 def test_the_validator_refuses_what_the_evaluator_does_not_take(document: Any) -> None:
@@ -151,8 +152,28 @@ def test_the_validator_refuses_what_the_evaluator_does_not_take(document: Any) -
         check(document)
 
 
-def test_the_validator_refuses_a_condition_on_what_nobody_knows() -> None:
-    assert not validator().is_valid({"a": flag("SEND", "HOLD_BACK", diagnosis="any")})
+@pytest.mark.parametrize(
+    "document",
+    [
+        condition("NOT_EQUALS", "state", "NY"),
+        condition("KEY_IN_VALUE", "tenant", ["clinic"]),
+        condition("VALUE_IN_KEY", "channels", "SMS"),
+        condition("ALL_IN_VALUE", "channels", ["SMS", "EMAIL"]),
+    ],
+)
+def test_the_validator_takes_what_the_evaluator_does(document: Any) -> None:
+    validator().validate(document)
+    check(document)
+
+
+def test_what_makes_no_sense_in_the_service_changes_nothing(app_config: AppConfigDouble) -> None:
+    app_config.document = condition("EQUALS", "tennant", "clinic")
+    failures: list[str] = []
+    flags = Flags(app_config_store("nolapse-dev"), failures.append)
+
+    assert flags.held_back([candidate()]) == []
+
+    assert len(failures) == 1
 
 
 def test_the_page_s_example_does_what_it_says(tmp_path: Any) -> None:

@@ -95,6 +95,10 @@ class TestHolds:
         assert operator.statuses() == ["LATE_PENDING"]
         assert operator.last_actor() == "grace"
 
+    def test_what_others_wrote_is_shown_as_they_wrote_it(self, operator: Operator) -> None:
+        operator.late("HELD", "[/x] of nobody's [red]")
+        assert "[/x] of nobody's [red]" in operator.run("holds", "list")
+
     def test_what_is_not_held_is_refused_with_a_reason(self, operator: Operator) -> None:
         key = operator.late("DEFERRED", "rejected: sendgrid:400")
 
@@ -143,6 +147,24 @@ class TestResend:
 
     def test_a_span_that_is_none(self, operator: Operator) -> None:
         assert "days or hours" in operator.run("resend", "--since", "yesterday", status=2)
+
+
+class TestRegister:
+    def test_columns_and_numbers_are_shown_as_they_are_written(
+        self, operator: Operator, tmp_path: Path
+    ) -> None:
+        register = tmp_path / "a[red].csv"
+        register.write_text(
+            "license_number,expires_on,name,email,[/x]\n[/7],2027-01-31,Ada,ada@clinic.test,1\n"
+        )
+
+        said = operator.run("import", str(register), "--tenant", "clinic", answer="n\n", status=1)
+
+        assert "a[red].csv" in said
+        assert "[/x]" in said
+
+    def test_a_licence_that_nobody_has(self, operator: Operator) -> None:
+        assert "[/7]" in operator.run("timeline", "--license", "[/7]", status=1)
 
 
 class TestSuppressions:
@@ -251,7 +273,19 @@ class TestWebhook:
         assert operator.last_actor() == "linus"
 
     @pytest.mark.parametrize(
-        "url", ["http://clinic.test/", "https://u:p@clinic.test/", "clinic.test", "https:///x"]
+        "url",
+        [
+            "http://clinic.test/",
+            "https://u:p@clinic.test/",
+            "clinic.test",
+            "https:///x",
+            "https://x.test:abc/",
+            "https://[::1]:99999/",
+            "https://x.test:0/",
+            "https://xé.test/",
+            "https://[x/",
+            "https://x.test/a b",
+        ],
     )
     def test_what_is_no_address(self, operator: Operator, url: str) -> None:
         operator.register.tenant()

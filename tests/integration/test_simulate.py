@@ -231,6 +231,27 @@ def test_the_command_prints_the_picture_and_writes_the_page(clustered: Register,
     assert "Sun 31 Jan 2027: 3,300 messages; the senders carry 9,000 in its windows" in html
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1899-12-31", "2200-01-01", "9999-12-31"])
+def test_a_day_at_the_ends_of_the_calendar_is_refused(day: str) -> None:
+    result = CliRunner().invoke(app, ["simulate", "--from", day, "--months", "60"], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert "from 1900 to 2199" in result.output
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "2199-12-31"])
+def test_the_first_and_the_last_day_are_computed(clustered: Register, tmp_path: Path, day: str) -> None:
+    database = clustered.database
+    socket = quote(f"{database.postgres.socket}/.s.PGSQL.5432", safe="")
+    result = CliRunner().invoke(
+        app,
+        [
+            "simulate", "--from", day, "--months", "60", "--page", str(tmp_path / "page.html"),
+            "--database", f"postgresql+pg8000://nolapse_engine:x@/{database.name}?unix_sock={socket}",
+        ],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+
+
 def test_an_unknown_policy_ends_the_command_with_its_reason(clustered: Register, tmp_path: Path) -> None:
     database = clustered.database
     socket = quote(f"{database.postgres.socket}/.s.PGSQL.5432", safe="")

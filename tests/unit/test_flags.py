@@ -48,6 +48,43 @@ def flag(default: Any = "SEND", when_match: Any = None, **equal: str) -> dict[st
     return made
 
 
+def condition(action: str, key: str, value: Any) -> dict[str, Any]:
+    """A flag that holds back where this one condition holds."""
+    rule = {"when_match": "HOLD_BACK", "conditions": [{"action": action, "key": key, "value": value}]}
+    return {"hold": {"default": "SEND", "boolean_type": False, "rules": {"the rule": rule}}}
+
+
+# What would match nobody, or not whom it means, and so let go what it was to hold back.
+UNANSWERABLE: list[Any] = [
+    condition("EQUALS", "tennant", "clinic"),
+    condition("EQUALS", "tenant", ["clinic"]),
+    condition("EQUALS", "tenant", {}),
+    condition("EQUALS", "channels", "EMAIL"),
+    condition("IN", "tenant", 5),
+    condition("IN", "tenant", "clinic,another"),
+    condition("NOT_IN", "tenant", "clinic"),
+    condition("IN", "channels", ["EMAIL"]),
+    condition("VALUE_IN_KEY", "tenant", "clin"),
+    condition("ANY_IN_VALUE", "tenant", ["clinic"]),
+    condition("MODULO_RANGE", "person_id", {"BASE": 100, "START": 0, "END": 10}),
+    condition("SCHEDULE_BETWEEN_TIME_RANGE", "CURRENT_TIME", {"START": "00:00", "END": "23:59"}),
+    {"a\0b": flag("HOLD_BACK")},
+    {"": flag("HOLD_BACK")},
+    {"a" * 65: flag("HOLD_BACK")},
+    {"a": flag("SEND") | {"rule": {}}},
+    {"a": flag("SEND") | {"rules": None}},
+    {
+        "a": {
+            "default": "SEND",
+            "boolean_type": False,
+            "rules": {"r": {"when_match": "HOLD_BACK", "conditions": []}},
+        }
+    },
+    {"a": flag({"send_to_percent": True})},
+    {"a": flag({"send_to_percent": "0"})},
+]
+
+
 class Store:
     """Flags over a file that a test writes, and what was said when it failed."""
 
@@ -159,6 +196,8 @@ def test_what_holds_back_weighs_more_than_ops_only(store: Store) -> None:
         '{"a": {"default": {"send_to_percent": 101}, "boolean_type": false}}',
         json.dumps({"a": flag("SEND", "HOLDBACK", tenant="clinic")}),
         json.dumps({"a": flag("SEND", None, tenant="clinic")}),
+        "[" * 100_000,
+        *map(json.dumps, UNANSWERABLE),
     ],
 )
 def test_a_store_that_makes_no_sense_changes_nothing(store: Store, broken: str) -> None:
@@ -172,6 +211,39 @@ def test_a_store_that_makes_no_sense_changes_nothing(store: Store, broken: str) 
     store.write()
     assert store.flags.decide(candidate()) == Send()
     assert len(store.failures) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        (condition("EQUALS", "tenant", "clinic"), True),
+        (condition("NOT_EQUALS", "tenant", "clinic"), False),
+        (condition("STARTSWITH", "event", "PRI"), True),
+        (condition("ENDSWITH", "event", "PRI"), False),
+        (condition("IN", "tenant", ["another", "clinic"]), True),
+        (condition("KEY_NOT_IN_VALUE", "channel", ["EMAIL"]), False),
+        (condition("VALUE_IN_KEY", "channels", "EMAIL"), True),
+        (condition("VALUE_NOT_IN_KEY", "channels", "EMAIL"), False),
+        (condition("ANY_IN_VALUE", "channels", ["SMS", "EMAIL"]), True),
+        (condition("NONE_IN_VALUE", "channels", ["SMS", "EMAIL"]), False),
+    ],
+)
+def test_what_may_be_asked_is_answered(store: Store, asked: dict[str, Any], held: bool) -> None:
+    store.write(**asked)
+    assert store.flags.decide(candidate()) == (HoldBack("hold") if held else Send())
+    assert store.failures == []
+
+
+def test_all_that_a_candidate_tells_may_be_asked_about(store: Store) -> None:
+    for key, value in candidate().context.items():
+        store.write(**condition("ANY_IN_VALUE" if isinstance(value, list) else "EQUALS", key, value))
+        assert store.flags.decide(candidate()) == HoldBack("hold")
+
+
+def test_what_makes_no_sense_is_said_with_where(store: Store) -> None:
+    store.write(**condition("EQUALS", "tennant", "clinic"))
+    store.flags.decide(candidate())
+    assert store.failures == ["ValidationError: hold.rules.the rule.conditions.0.EQUALS.key"]
 
 
 def test_a_store_that_was_never_there_stops_nothing(store: Store) -> None:

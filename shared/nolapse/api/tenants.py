@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from aws_lambda_powertools.event_handler import Response
@@ -18,6 +17,7 @@ from nolapse.api.etags import require_match
 from nolapse.api.listing import Listing, Page
 from nolapse.api.schemas import ABSENT, Body, Email, Listed, Model, Zone, differences, patched
 from nolapse.api.v1 import JSON, V1
+from nolapse.domain.endpoints import FORM, is_endpoint
 from nolapse.storage.statements import statement
 
 TENANT = table(
@@ -39,10 +39,8 @@ PerMinute = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 
 def _endpoint(url: str) -> str:
-    parts = urlsplit(url)
-    plain = url.isprintable() and " " not in url
-    if parts.scheme != "https" or not parts.hostname or parts.username is not None or not plain:
-        raise ValueError("is no address like https://HOST/PATH, without a user or a password in it")
+    if not is_endpoint(url):
+        raise ValueError(f"is no address like {FORM}")
     return url
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from nolapse.domain.endpoints import FORM, is_endpoint
 from nolapse.domain.errors import NolapseError
 from nolapse.storage.statements import statement
 
@@ -31,10 +31,10 @@ class NoWebhook(NolapseError):
 
 
 class NotAnAddress(NolapseError):
-    """An endpoint is https://HOST/PATH, without a user or a password in it."""
+    """As domain/endpoints.py has it."""
 
     def __init__(self) -> None:
-        super().__init__("the address of a webhook is https://HOST/PATH, without a user or a password in it")
+        super().__init__(f"the address of a webhook is {FORM}")
 
 
 def revoke_links(connection: Connection, tenant: str, person: str | None, *, who: str, now: datetime) -> int:
@@ -51,8 +51,7 @@ def revoke_links(connection: Connection, tenant: str, person: str | None, *, who
 
 def set_webhook(connection: Connection, tenant: str, url: str, *, who: str, now: datetime) -> UUID:
     """Name a tenant's endpoint; returns the tenant's id, by which its secret is called. Raises NolapseError."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+    if not is_endpoint(url):
         raise NotAnAddress
     return _webhook(connection, "set_webhook", {"tenant": tenant, "url": url, "now": now}, who, now)
 

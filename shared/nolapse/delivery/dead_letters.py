@@ -5,6 +5,7 @@ It may be cut off at any point and begun again: a row is returned before its let
 """
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 
 # How long a letter is hidden from others, and from us, while it is looked at.
 HIDDEN_SECONDS = 300
+# Anybody who may write to the queue can say that a run was lost: nothing but this reaches the database or a terminal.
+ARN = re.compile(r"arn:[\w:/$.-]+", re.ASCII)
+# What a column of text can hold.
+STORABLE = re.compile(r"[^\0\ud800-\udfff]*")
+# What reading a stranger's JSON raises where it is of another shape, or nested too deep.
+NO_SUCH_SHAPE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 class UnknownQueue(NolapseError):
@@ -152,11 +159,12 @@ def _lost_run(message: Mapping[str, Any]) -> str | None:
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
     target = message.get("MessageAttributes", {}).get("TARGET_ARN")
-    if target:
-        return str(target["StringValue"])
     try:
-        return str(json.loads(message["Body"])["requestContext"]["functionArn"])
-    except (ValueError, KeyError, TypeError):
+        arn = (
+            target["StringValue"] if target else json.loads(message["Body"])["requestContext"]["functionArn"]
+        )
+        return arn if ARN.fullmatch(arn) else None
+    except NO_SUCH_SHAPE:
         return None
 
 
@@ -165,9 +173,9 @@ def _lost_register(body: str) -> tuple[str, str] | None:
     try:
         (record,) = json.loads(body)["requestPayload"]["Records"]
         _incoming, tenant, name = unquote_plus(record["s3"]["object"]["key"]).split("/", 2)
-    except (ValueError, KeyError, TypeError):
+    except NO_SUCH_SHAPE:
         return None
-    return tenant, PurePosixPath(name).name
+    return (tenant, PurePosixPath(name).name) if STORABLE.fullmatch(f"{tenant}{name}") else None
 
 
 def _tens(letters: Sequence[Letter]) -> Iterator[Sequence[str]]:
@@ -178,12 +186,13 @@ def _tens(letters: Sequence[Letter]) -> Iterator[Sequence[str]]:
 
 def look(connection: Connection, queue: DeadLetterQueue, *, now: datetime, most: int) -> list[Finding]:
     """What lies on the queue, left there."""
-    found: list[Finding] = []
+    found, hidden = list[Finding](), list[Letter]()
     try:
         for letters in queue.batches(most, now):
+            hidden += letters
             found += _judged(connection, queue, letters)
     finally:
-        queue.show([each.letter for each in found])
+        queue.show(hidden)
     return found
 
 
@@ -191,9 +200,10 @@ def redrive(
     engine: Engine, queue: DeadLetterQueue, *, who: str, now: datetime, most: int, per_second: int
 ) -> list[Finding]:
     """Rows that are still QUEUED wait again; letters whose work is done or in other hands go; the rest is left."""
-    pace, found = Throttle(per_second), list[Finding]()
+    pace, found, hidden, gone = Throttle(per_second), list[Finding](), list[Letter](), set[str]()
     try:
         for letters in queue.batches(most, now):
+            hidden += letters
             pace.take(len(letters))
             with transaction(engine, who) as connection:
                 judged = _judged(connection, queue, letters)
@@ -201,9 +211,10 @@ def redrive(
                 settled = [each for each in judged if each.fate is not Fate.LEFT]
                 _audit(connection, "dlq.redriven", settled, now)
             queue.delete([each.letter for each in settled])
+            gone |= {each.letter.receipt for each in settled}
             found += judged
     finally:
-        queue.show([each.letter for each in found if each.fate is Fate.LEFT])
+        queue.show([each for each in hidden if each.receipt not in gone])
     return found
 
 
@@ -221,23 +232,24 @@ def purge(
 
     Rows stay as they are: catch-up heals those that are still QUEUED. `most` letters are looked at.
     """
-    pace, found, others = Throttle(per_second), list[Finding](), list[Letter]()
+    pace, found, hidden, gone = Throttle(per_second), list[Finding](), list[Letter](), set[str]()
     wanted = set(listed)
     try:
         for letters in queue.batches(most, now):
+            hidden += letters
             doomed = [each for each in letters if each.message_id in wanted]
-            others += [each for each in letters if each.message_id not in wanted]
             pace.take(len(doomed))
             with transaction(engine, who) as connection:
                 judged = _judged(connection, queue, doomed)
                 _audit(connection, "dlq.purged", judged, now)
             queue.delete(doomed)
+            gone |= {each.receipt for each in doomed}
             found += judged
             wanted -= {each.message_id for each in doomed}
             if not wanted:
                 break
     finally:
-        queue.show(others)
+        queue.show([each for each in hidden if each.receipt not in gone])
     return found
 
 

@@ -2,7 +2,8 @@
 
 A document is Powertools' own (https://docs.aws.amazon.com/powertools/python/latest/utilities/feature_flags/), each flag
 with `boolean_type: false`; its default and each `when_match` is one of `"SEND"`, `"HOLD_BACK"`, `"OPS_ONLY"` and
-`{"send_to_percent": 12.5, "others": "HOLD_BACK"}`.
+`{"send_to_percent": 12.5, "others": "HOLD_BACK"}`. Powertools takes a condition that it can't answer for one that is
+not met, which lets go what was to be held back: what is not of the models below is refused as a whole.
 """
 
 import json
@@ -20,7 +21,7 @@ from aws_lambda_powertools.utilities.feature_flags.exceptions import (
 )
 from aws_lambda_powertools.utilities.feature_flags.schema import SchemaValidator
 from botocore.config import Config
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from nolapse.domain.flags import Candidate, Decision, HeldBack, HoldBack, OpsOnly, Send, within
 
@@ -34,16 +35,74 @@ PATIENCE = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempt
 Word = Literal["SEND", "HOLD_BACK", "OPS_ONLY"]
 
 
-class Cohort(BaseModel):
+# They end in reasons, and so in the database.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+# Of what a Candidate tells.
+OneText = Literal["tenant", "state", "person_id", "occasion", "event", "channel"]
+Texts = Literal["channels"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, defer_build=True
+    )
+
+
+class Cohort(_Part):
     """The first so many of all people are sent to; of the others it is said what."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    send_to_percent: Annotated[float, Field(ge=0, le=100)]
+    send_to_percent: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
     others: Word = "HOLD_BACK"
 
 
-VERDICT: TypeAdapter[Word | Cohort] = TypeAdapter(Word | Cohort)
+class OneTextIs(_Part):
+    action: Literal[
+        "EQUALS", "NOT_EQUALS", "STARTSWITH", "ENDSWITH",
+        "KEY_GREATER_THAN_VALUE", "KEY_GREATER_THAN_OR_EQUAL_VALUE",
+        "KEY_LESS_THAN_VALUE", "KEY_LESS_THAN_OR_EQUAL_VALUE",
+    ]  # fmt: skip
+    key: OneText
+    value: str
+
+
+class OneTextIsAmong(_Part):
+    action: Literal["IN", "NOT_IN", "KEY_IN_VALUE", "KEY_NOT_IN_VALUE"]
+    key: OneText
+    value: list[str]
+
+
+class TextsHave(_Part):
+    action: Literal["VALUE_IN_KEY", "VALUE_NOT_IN_KEY"]
+    key: Texts
+    value: str
+
+
+class TextsAreAmong(_Part):
+    action: Literal["ALL_IN_VALUE", "ANY_IN_VALUE", "NONE_IN_VALUE"]
+    key: Texts
+    value: list[str]
+
+
+class Rule(_Part):
+    when_match: Word | Cohort
+    conditions: Annotated[
+        list[
+            Annotated[OneTextIs | OneTextIsAmong | TextsHave | TextsAreAmong, Field(discriminator="action")]
+        ],
+        Field(min_length=1),
+    ]
+
+
+class Flag(_Part):
+    default: Word | Cohort
+    boolean_type: Literal[False]
+    rules: dict[str, Rule] = Field(default_factory=dict)
+
+
+# Built for the first flag: most stacks have none.
+LATER = ConfigDict(defer_build=True)
+VERDICT: TypeAdapter[Word | Cohort] = TypeAdapter(Word | Cohort, config=LATER)
+DOCUMENT: TypeAdapter[dict[str, Flag]] = TypeAdapter(dict[Name, Flag], config=LATER)
 
 
 class FileStore(StoreProvider):
@@ -56,7 +115,7 @@ class FileStore(StoreProvider):
     def get_raw_configuration(self) -> dict[str, Any]:
         try:
             document: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigurationStoreError(type(error).__name__) from error
         return document
 
@@ -78,7 +137,7 @@ def app_config_store(application: str) -> AppConfigStore:
 class LastGood(StoreProvider):
     """The last document that a store gave and that made sense; none yet: no flags, everything is sent.
 
-    `on_failure` is told the kind of error whenever the store has nothing better.
+    `on_failure` is told the kind of error, and where it is, whenever the store has nothing better.
     """
 
     def __init__(self, store: StoreProvider, on_failure: Callable[[str], None]) -> None:
@@ -91,7 +150,10 @@ class LastGood(StoreProvider):
             document = self._store.get_configuration()
             if document is not self._document:
                 check(document)
-        except (ConfigurationStoreError, StoreClientError, SchemaValidationError, ValidationError) as error:
+        except ValidationError as error:
+            places = [".".join(map(str, each["loc"])) for each in error.errors(include_url=False)]
+            self._on_failure(f"{type(error).__name__}: {', '.join(places)}")
+        except (ConfigurationStoreError, StoreClientError, SchemaValidationError) as error:
             self._on_failure(type(error).__name__)
         else:
             self._document = document
@@ -104,16 +166,12 @@ class LastGood(StoreProvider):
         return self._document
 
 
-def check(document: object) -> None:
-    """Raises SchemaValidationError or pydantic's ValidationError."""
-    if not isinstance(document, dict):
-        raise SchemaValidationError("flags are an object, by name")
-    if document:  # Powertools warns of an empty one, which says that everything is sent
-        SchemaValidator(schema=document).validate()
-    for flag in document.values():
-        VERDICT.validate_python(flag["default"])
-        for rule in (flag.get("rules") or {}).values():
-            VERDICT.validate_python(rule.get("when_match"))
+def check(document: Any) -> None:
+    """Raises pydantic's ValidationError, or SchemaValidationError for what Powertools alone knows better."""
+    if document == {}:  # everything is sent, of which Powertools would warn
+        return
+    DOCUMENT.validate_python(document)
+    SchemaValidator(schema=document).validate()
 
 
 class Flags:

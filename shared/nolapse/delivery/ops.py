@@ -10,11 +10,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import Engine, text
 
+from nolapse.delivery.outlets import whatever_breaks
 from nolapse.delivery.throttle import Throttle
 from nolapse.domain.messages import Notice
 from nolapse.domain.outcomes import Accepted, Outcome, Rejected
@@ -89,7 +91,9 @@ def gather(engine: Engine, providers: Sequence[str], *, now: datetime) -> list[T
 
 
 def tell(engine: Engine, providers: "Sequence[Provider[Notice]]", *, now: datetime) -> dict[str, int]:
-    """Send what is open. A provider that does not take one gets no more in this run: the next goes on with it."""
+    """Send what is open. A provider that does not take one, or breaks, gets no more in this run: the next goes on with
+    it.
+    """
     counts = {"ops_told": 0, "ops_failed": 0}
     left = {provider.name: provider for provider in providers}
     pace = {name: Throttle(PER_SECOND) for name in left}
@@ -98,7 +102,7 @@ def tell(engine: Engine, providers: "Sequence[Provider[Notice]]", *, now: dateti
         if claimed is None:
             break
         pace[claimed.provider].take(1)
-        outcome = left[claimed.provider].send(_notice(claimed))
+        outcome = whatever_breaks(claimed.provider, partial(left[claimed.provider].send, _notice(claimed)))
         _settle(engine, claimed, outcome)
         if isinstance(outcome, Accepted):
             counts["ops_told"] += 1

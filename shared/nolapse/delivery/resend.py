@@ -2,7 +2,7 @@
 back by a flag that lets go.
 
 The rows wait again and go the way of all others, so that windows, quiet hours and the spacing of late messages hold.
-Each has one more try: the retries of the schedule were spent before.
+Each begins at its first channel, with the retries of the schedule before it again.
 """
 
 from collections import Counter

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPException
-from urllib.parse import urlsplit
 from urllib.request import Request
 
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
+from nolapse.domain.endpoints import HTTPS, is_endpoint
 from nolapse.domain.messages import Callback, Sought
 from nolapse.domain.outcomes import Accepted, NotFound, Outcome, ProbeResult, Rejected, RetrySafe
 from nolapse.providers.deadline_transport import (
@@ -52,11 +52,11 @@ class TenantWebhook:
         self._secrets = secrets
         self._timeout = timeout
         self._clock = clock
-        self._schemes = {"https"} if only_public else {"https", "http"}
+        self._schemes = HTTPS if only_public else HTTPS | {"http"}
         self._opener = build_opener(is_public if only_public else None)
 
     def send(self, callback: Callback) -> Outcome:
-        if not self._is_target(callback.url):
+        if not is_endpoint(callback.url, self._schemes):
             return Rejected(f"{self.name}:bad-target")
         try:
             signers = [Webhook(secret.strip()) for secret in self._secrets(callback.tenant)]
@@ -87,14 +87,6 @@ class TenantWebhook:
             # By the specification: the receiver wants no more, and its endpoint is to be disabled.
             return Rejected(code)
         return RetrySafe(code, retry_delay(answer.headers))
-
-    def _is_target(self, url: str) -> bool:
-        try:
-            parts = urlsplit(url)
-            whole = parts.hostname and parts.port != 0 and parts.username is None
-        except ValueError:
-            return False
-        return bool(whole and parts.scheme in self._schemes and url.isascii() and url.isprintable())
 
     def _signed(self, callback: Callback, signers: Sequence[Webhook]) -> Request:
         at = callback.at.astimezone(UTC).isoformat().replace("+00:00", "Z")

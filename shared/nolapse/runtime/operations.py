@@ -1,6 +1,7 @@
 """What operators do by hand, as events that say what: the dashboard's buttons and `aws lambda invoke` alike."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -22,10 +23,12 @@ from nolapse.runtime.reports import (
     unsent_table,
 )
 
-# So many letters a call: a function's time ends, and the next call goes on.
+# So many a call: a function's time ends, and the next call goes on.
 MOST_LETTERS = 1_000
 SHOWN_LETTERS = 50
 PER_SECOND = 100
+MOST_RESENT = 6_000
+MOST_DAYS = 3_650
 DESCRIPTION = """\
 ## Nolapse: what operators do by hand
 
@@ -38,6 +41,8 @@ DESCRIPTION = """\
 | `dlq.purge` | `queue`, `letters` | deletes the letters of these ids |
 | `resend` | `days`, `tenant`, `event`, `reason`, `dry_run`: true | sends again what did not reach anybody |
 """
+# Neither PostgreSQL nor a log takes every character that JSON can write.
+Text = Annotated[str, Field(pattern=r"^\P{C}*$")]
 
 
 class Operation(BaseModel):
@@ -45,12 +50,12 @@ class Operation(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    who: str = Field(default="dashboard", min_length=1, max_length=64)
+    who: Text = Field(default="dashboard", min_length=1, max_length=64)
 
 
 class ListHolds(Operation):
     action: Literal["holds.list"]
-    tenant: str | None = None
+    tenant: Text | None = None
 
 
 class ResolveHold(Operation):
@@ -87,12 +92,15 @@ class Purge(Sweep):
 
 
 class Resend(Operation):
+    """`most`: notifications of one call."""
+
     action: Literal["resend"]
-    days: int | None = Field(default=None, ge=1)
-    tenant: str | None = None
-    event: str | None = None
-    reason: str | None = None
+    days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
+    tenant: Text | None = None
+    event: Text | None = None
+    reason: Text | None = None
     dry_run: bool = True
+    most: int = Field(default=MOST_RESENT, ge=1, le=MOST_RESENT)
 
 
 OPERATION: TypeAdapter[Any] = TypeAdapter(
@@ -201,14 +209,20 @@ def _resend(runtime: Runtime, asked: Resend, now: datetime) -> list[Table]:
     with runtime.engine.connect() as connection:
         unsent = find_unsent(connection, Wanted(since, asked.tenant, asked.event, asked.reason), now=now)
     if asked.dry_run:
-        table = unsent_table("To be sent again", unsent)
-        again = asked.model_dump(mode="json", exclude_none=True) | {"dry_run": False}
-        button = Button("Send again", again, f"Send {len(unsent):,} notifications again?")
-        # Below the table: the last row is of all, or the only one.
-        buttons = [*([[]] * (len(table.rows) - 1)), [button]] if unsent else []
-        return [Table(table.title, table.headings, table.rows, buttons, table.note)]
-    send_again(runtime.engine, unsent, who=asked.who, now=now, per_second=PER_SECOND)
-    return [unsent_table("Sent again", unsent)]
+        return [_going_on(unsent_table("To be sent again", unsent), asked, len(unsent))]
+    now_sent, left = unsent[: asked.most], len(unsent[asked.most :])
+    send_again(runtime.engine, now_sent, who=asked.who, now=now, per_second=PER_SECOND)
+    table = unsent_table("Sent again", now_sent)
+    return [_going_on(replace(table, note=f"{left:,} are left: ask again.") if left else table, asked, left)]
+
+
+def _going_on(table: Table, asked: Resend, left: int) -> Table:
+    """With a button for what is left, below the table: the last row is of all, or the only one."""
+    if not left:
+        return table
+    again = asked.model_dump(mode="json", exclude_none=True) | {"dry_run": False}
+    button = Button("Send again", again, f"Send {min(left, asked.most):,} notifications again?")
+    return replace(table, buttons=[*([[]] * (len(table.rows) - 1)), [button]])
 
 
 ACTIONS: Mapping[str, Callable[[Runtime, Any, datetime], list[Table]]] = {

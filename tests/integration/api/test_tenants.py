@@ -91,7 +91,19 @@ def test_a_webhook_is_named_read_and_removed(api: Api, admin: str, tenant: UUID)
 
 
 @pytest.mark.parametrize(
-    "url", ["http://x.test", "https://", "https://ada:secret@x.test", "https://x.test/a b"]
+    "url",
+    [
+        "http://x.test",
+        "https://",
+        "https://ada:secret@x.test",
+        "https://x.test/a b",
+        "https://x.test:abc/",
+        "https://[::1]:99999/",
+        "https://x.test:0/",
+        "https://xé.test/",
+        "https://[x/",
+        "https://x.test/\0",
+    ],
 )
 def test_an_endpoint_that_is_none_is_refused(api: Api, admin: str, tenant: UUID, url: str) -> None:
     answer = api.call("PUT", f"/v1/tenants/{tenant}/webhook", admin, {"url": url}, if_match="*")

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from sqlalchemy.exc import ProgrammingError
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -158,6 +159,53 @@ def test_what_we_did_not_seal_is_left_until_it_is_purged(delivery: Delivery) -> 
     )
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"requestContext": {"functionArn": "x\0y"}},
+        {"requestContext": {"functionArn": "x\ud800y"}},
+        {"requestContext": {"functionArn": "arn:aws:lambda[/x]"}},
+        {"requestContext": {"functionArn": 5}},
+        "[" * 100_000,
+    ],
+)
+def test_a_forged_lost_run_keeps_no_other_letter_from_being_seen_redriven_and_purged(
+    delivery: Delivery, said: Any
+) -> None:
+    die(delivery)
+    put(delivery, said if isinstance(said, str) else json.dumps(said))
+
+    assert sorted(each.state for each in seen(delivery)) == ["FORGED", "QUEUED"]
+    assert redriven(delivery) == {("QUEUED", "waits again"): 1, ("FORGED", "left"): 1}
+    purged(delivery, [each.letter.message_id for each in seen(delivery)])
+
+    assert queue().depth() == 0
+
+
+def test_a_forged_attribute_names_no_function(delivery: Delivery) -> None:
+    put(delivery, "{}", TARGET_ARN={"DataType": "Binary", "BinaryValue": b"x"})
+
+    assert [each.state for each in seen(delivery)] == ["FORGED"]
+
+
+def rename(delivery: Delivery, table: str, name: str) -> None:
+    with delivery.register.database.owner.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {name}")
+
+
+def test_letters_that_could_not_be_judged_are_seen_again_at_once(delivery: Delivery) -> None:
+    die(delivery)
+    put(delivery, "forged")
+    letters = [each.letter.message_id for each in seen(delivery)]
+    for broken in (lambda: seen(delivery), lambda: redriven(delivery), lambda: purged(delivery, letters)):
+        rename(delivery, "scheduler_heartbeat", "gone")
+        with pytest.raises(ProgrammingError):
+            broken()
+        rename(delivery, "gone", "scheduler_heartbeat")
+
+        assert sorted(each.state for each in seen(delivery)) == ["FORGED", "QUEUED"]
+
+
 def purged(delivery: Delivery, listed: list[str]) -> None:
     purge(
         delivery.register.database.engine, queue(), listed, who="grace", now=OPENS, most=100, per_second=1000
@@ -183,7 +231,7 @@ class TestLostImport:
 
     ARN = "arn:aws:lambda:us-east-1:123456789012:function:nolapse-ImportRecordsFunction-AbCd:$LATEST"
 
-    def lose(self, delivery: Delivery, key: str) -> None:
+    def lose(self, delivery: Delivery, key: Any) -> None:
         event = {"Records": [{"s3": {"bucket": {"name": "imports"}, "object": {"key": key}}}]}
         letter = {"requestContext": {"functionArn": self.ARN}, "requestPayload": event}
         put(delivery, json.dumps(letter), queue="ImportsDlq")
@@ -218,6 +266,13 @@ class TestLostImport:
         delivery.register.tenant()
         self.lose(delivery, "elsewhere")
         self.imported(delivery, "elsewhere")
+        assert redriven(delivery, "ImportsDlq") == {("RUN LOST", "left"): 1}
+
+    @pytest.mark.parametrize(
+        "key", ["incoming/clinic/a%00b.csv", "incoming/cli%00nic/a.csv", 5, ["incoming"]]
+    )
+    def test_a_letter_that_names_no_file_is_left(self, delivery: Delivery, key: Any) -> None:
+        self.lose(delivery, key)
         assert redriven(delivery, "ImportsDlq") == {("RUN LOST", "left"): 1}
 
 

@@ -7,14 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from local.doubles import faults
 from local.doubles.faults import FaultQueue
 from local.doubles.received import ReceivedNotice
 from nolapse.delivery.flags import FileStore, Flags
-from nolapse.delivery.ops import LEASE, MOST_KEYS, MOST_TRIES, gather
+from nolapse.delivery.ops import LEASE, MOST_KEYS, MOST_TRIES, gather, tell
 from nolapse.delivery.scan import scan
+from nolapse.providers.slack import Slack
 from nolapse.runtime.bootstrap import runtime
 from tests.integration.conftest import Register
 from tests.integration.delivery.conftest import OPENS, Delivery, delivering
@@ -205,6 +207,49 @@ class TestTrouble:
         (told,) = gather(engine, ["slack"], now=OPENS)
         assert told.total == 1
         assert gather(engine, ["slack"], now=OPENS) == []
+
+    @pytest.mark.parametrize("url", ["hooks.slack.com/services/x", "https://[x/", "https://hooks.test:abc/"])
+    def test_an_address_that_is_none_takes_no_other_channel_along(
+        self, operators: Operators, url: str
+    ) -> None:
+        operators.give_up()
+        engine = operators.delivery.register.database.engine
+        gather(engine, ["slack", "teams"], now=OPENS)
+        channels = [Slack(url, 2), *(each for each in runtime().ops if each.name == "teams")]
+
+        assert tell(engine, channels, now=OPENS) == {"ops_told": 1, "ops_failed": 1}
+
+        (slack, teams) = operators.notices()
+        assert (slack[:2], teams[:2]) == (("slack", None), ("teams", "ACCEPTED"))
+        assert slack[2].startswith("slack:")
+
+    @pytest.mark.parametrize("secret", ['{"slack": "https://[x/"}', '{"slack": 5}', "{"])
+    def test_a_secret_that_makes_no_sense_ends_no_run(self, operators: Operators, secret: str) -> None:
+        operators.give_up()
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=runtime().settings.ops_secret_id, SecretString=secret
+        )
+
+        counts = operators.delivery.catch_up(OPENS + HOUR)
+
+        assert (counts["ops_told"], counts["ops_failed"]) == (0, 1)
+        assert operators.delivery.register.rows(
+            "SELECT finished_at IS NOT NULL FROM scheduler_heartbeat WHERE function = 'catch_up'"
+        ) == [(True,)]
+
+    def test_what_nobody_could_be_told_is_told_once_the_secret_is_put_right(
+        self, operators: Operators
+    ) -> None:
+        operators.give_up()
+        secrets, which = boto3.client("secretsmanager"), runtime().settings.ops_secret_id
+        good = secrets.get_secret_value(SecretId=which)["SecretString"]
+        secrets.put_secret_value(SecretId=which, SecretString="{")
+        operators.delivery.catch_up(OPENS + HOUR)
+        secrets.put_secret_value(SecretId=which, SecretString=good)
+
+        counts = operators.delivery.catch_up(OPENS + 2 * HOUR)
+
+        assert (counts["given_up"], counts["ops_told"], counts["ops_failed"]) == (1, 2, 0)
 
     def test_it_is_not_tried_for_ever(self, operators: Operators) -> None:
         operators.give_up()

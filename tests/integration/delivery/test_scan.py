@@ -196,3 +196,36 @@ def test_what_a_flag_holds_back_never_reaches_the_queue(delivery: Delivery, tmp_
     assert delivery.register.rows(
         "SELECT reason, count(*) FROM notification_schedule WHERE reason LIKE 'flag:%' GROUP BY reason"
     ) == [("flag: not-yet", 3)]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"a\0b": {"default": "HOLD_BACK", "boolean_type": False}},
+        {"not-yet": {"default": "SEND", "boolean_type": False, "rules": {"clinic": {
+            "when_match": "HOLD_BACK",
+            "conditions": [{"action": "EQUALS", "key": "tenant", "value": ["clinic"]}],
+        }}}},
+    ],
+)  # fmt: skip
+def test_flags_that_make_no_sense_neither_stop_scan_nor_let_go_what_is_held_back(
+    delivery: Delivery, tmp_path: Path, document: dict[str, Any]
+) -> None:
+    path, failures = tmp_path / "flags.json", list[str]()
+    flags = Flags(FileStore(path), failures.append)
+
+    def claimed(said: dict[str, Any]) -> tuple[int, int]:
+        path.write_text(json.dumps(said))
+        counts = scan(
+            delivery.running.engine, delivery.queue, flags, now=OPENS, limit=100, correlation_id="scan"
+        )
+        return counts["claimed"], counts["held_back"]
+
+    delivery.due(2)
+    assert claimed({"not-yet": {"default": "HOLD_BACK", "boolean_type": False}}) == (2, 2)
+    delivery.due(1, "another")
+
+    assert claimed(document) == (1, 1)
+
+    assert len(failures) == 1
+    assert delivery.bodies() == []
