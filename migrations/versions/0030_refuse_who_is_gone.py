@@ -24,8 +24,9 @@ def upgrade() -> None:
 
 
 def create_refusal() -> None:
-    # FOR SHARE: whoever deletes or erases somebody locks their row first, so that one of the two waits for the other. A
-    # foreign key's own lock lets both go on. FILTER and not WHERE: a condition would be asked before a row is locked.
+    # SHARE: whoever deletes or erases a holder locks their row first, so that one of the two waits for the other. KEY SHARE, a
+    # foreign key's own lock, lets both go on: enough for who is merely named, since who is gone is told of nothing, and an
+    # import that has changed one of two people would meet an edit that names the other. FILTER and not WHERE: a condition would be asked before a row is locked.
     # EXECUTE: planned for as many rows as the statement has.
     op.execute("""
 CREATE FUNCTION refuse_who_is_gone() RETURNS trigger
@@ -35,7 +36,7 @@ DECLARE
 BEGIN
   EXECUTE format('
     SELECT string_agg(CAST(clinician_id AS text), '', '') FILTER (WHERE deleted_at IS NOT NULL)
-    FROM (SELECT clinician_id, deleted_at FROM clinicians WHERE clinician_id IN (%s) FOR SHARE) AS named', TG_ARGV[1])
+    FROM (SELECT clinician_id, deleted_at FROM clinicians WHERE clinician_id IN (%s) FOR %s) AS named', TG_ARGV[1], TG_ARGV[2])
   INTO gone;
   IF gone IS NOT NULL THEN
     RAISE EXCEPTION '% of % names who was deleted: %', TG_ARGV[0], TG_TABLE_NAME, gone
@@ -52,11 +53,12 @@ def watch(table: str, key: str, column: str, stands: str) -> None:
         f"SELECT became.{column} FROM became JOIN was USING ({key}) WHERE became.{stands}"  # noqa: S608
         f" AND (became.{column} IS DISTINCT FROM was.{column} OR NOT was.{stands})"
     )
+    strength = "SHARE" if column == "clinician_id" else "KEY SHARE"
     for event, seen, named in (
         ("INSERT", "NEW TABLE AS became", f"SELECT {column} FROM became"),  # noqa: S608
         ("UPDATE", "OLD TABLE AS was NEW TABLE AS became", anew),
     ):
         op.execute(f"""
 CREATE TRIGGER {table}_{column}_is_not_gone_on_{event.lower()} AFTER {event} ON {table}
-REFERENCING {seen} FOR EACH STATEMENT EXECUTE FUNCTION refuse_who_is_gone('{column}', '{named}')
+REFERENCING {seen} FOR EACH STATEMENT EXECUTE FUNCTION refuse_who_is_gone('{column}', '{named}', '{strength}')
 """)

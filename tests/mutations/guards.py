@@ -187,7 +187,7 @@ GUARDS = (
     ),
     Guard(
         "who is gone", "what is attached to somebody while they are erased outlives them",
-        "migrations/versions/0030_refuse_who_is_gone.py", " FOR SHARE) AS named", ") AS named",
+        "migrations/versions/0030_refuse_who_is_gone.py", '"SHARE" if column', '"KEY SHARE" if column',
         "tests/integration/api/test_gone.py::test_an_erasure_waits_for_what_is_being_attached_and_covers_it",
     ),
     Guard(

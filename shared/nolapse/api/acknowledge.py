@@ -84,7 +84,7 @@ def add_routes(
 def record(engine: Engine, link: NotificationLink, answer: Answer, now: datetime) -> bool:
     """False where nothing is left to say, or the same was said last: an answer repeated is one answer."""
     with tenant_transaction(engine, ACTOR, link.tenant_id) as connection:
-        connection.execute(statement("lock_answer"), {"tenant_id": link.tenant_id, "key": link.key})
+        connection.execute(statement("lock_answer"), {"key": link.key, "scheduled_at": link.scheduled_at})
         row = _find(connection, link)
         if not row.is_open or row.answer == answer:
             return False
@@ -98,7 +98,7 @@ def record(engine: Engine, link: NotificationLink, answer: Answer, now: datetime
         # Rows before the audit log, as everybody else: two could wait for one another's.
         connection.execute(
             statement("heed_answer"),
-            {**about, "key": link.key, "reason": answer.reason, "quiet_until": now + PATIENCE},
+            {**about, "reader": row.clinician_id, "patience": PATIENCE},
         )
         connection.execute(
             statement("record_answer"),

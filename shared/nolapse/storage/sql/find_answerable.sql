@@ -1,5 +1,5 @@
--- One notification as its page shows it, with who was told, whether the link may still be used and the last answer.
--- Nothing for what is about no licence. Walks primary keys and acknowledgements_by_notification.
+-- One notification as its page shows it, with who was told, whether the link may still be used and their last answer.
+-- Nothing for what is about no licence. Walks primary keys and acknowledgements_by_license.
 SELECT
   notice.tenant_id, notice.clinician_id, notice.license_id, notice.occurrence, notice.occasion_date,
   tenants.name AS clinic_name, license_type, state, license_number, expires_on, licenses.updated_at,
@@ -17,8 +17,9 @@ JOIN licenses USING (tenant_id, license_id)
 JOIN clinicians AS holder ON holder.clinician_id = licenses.clinician_id
 LEFT JOIN LATERAL (
   SELECT answer, at
-  FROM acknowledgements
-  WHERE acknowledgements.idempotency_key = notice.idempotency_key
+  FROM acknowledgements AS said
+  WHERE (said.tenant_id, said.license_id, said.occurrence, said.clinician_id)
+    = (notice.tenant_id, notice.license_id, notice.occurrence, notice.clinician_id)
   ORDER BY at DESC, acknowledgement_id DESC
   LIMIT 1
 ) AS answered ON true
