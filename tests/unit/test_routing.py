@@ -186,7 +186,9 @@ class TestProbed:
     def probed(
         self, answer: ProbeResult, probes: int = 1, again: bool = False, late: bool = False
     ) -> Verdict:
-        return judge_probe(answer, position=1, retry_count=2, late=late, probes=probes, again=again, now=NOW)
+        return judge_probe(
+            answer, position=1, retry_count=2, late=late, probes=probes, again=again, broke=None, channels=2, now=NOW
+        )  # fmt: skip
 
     @given(answers, st.integers(1, 9), st.booleans(), st.booleans())
     def test_every_verdict_is_legal(self, answer: ProbeResult, probes: int, again: bool, late: bool) -> None:
@@ -198,6 +200,25 @@ class TestProbed:
         assert self.probed(Accepted("m-1")).status is Status.SENT
         made = self.probed(NotFound(), late=True)
         assert (made.outcome, made.status, made.next_attempt_at) == ("NOT_FOUND", Status.LATE_PENDING, NOW)
+
+    @pytest.mark.parametrize(
+        ("retry_count", "position", "then"),
+        [
+            (2, 1, (Status.PENDING, 1, 3)),
+            (3, 1, (Status.PENDING, 2, 0)),
+            (2, 2, (Status.PENDING, 2, 3)),
+            (3, 2, (Status.DEFERRED, 2, 3)),
+        ],
+    )
+    def test_what_breaks_an_sdk_again_and_again_comes_to_an_end(
+        self, retry_count: int, position: int, then: tuple[Status, int, int]
+    ) -> None:
+        made = judge_probe(
+            NotFound(), position=position, retry_count=retry_count, late=False, probes=1, again=False,
+            broke="x:broke:KeyError", channels=2, now=NOW,
+        )  # fmt: skip
+        assert (made.status, made.position, made.retry_count) == then
+        assert (made.reason == "retries spent: x:broke:KeyError") == (made.status is Status.DEFERRED)
 
     def test_it_is_asked_several_times_then_a_human_or_the_tenant_s_policy_decides(self) -> None:
         assert self.probed(Unknown("x"), MOST_PROBES - 1).status is Status.UNKNOWN

@@ -24,7 +24,7 @@ from nolapse.delivery.outlets import Outlets, whatever_breaks
 from nolapse.delivery.receipts import apply_waiting
 from nolapse.domain.calendar import next_allowed
 from nolapse.domain.messages import Sought
-from nolapse.domain.outcomes import Unknown
+from nolapse.domain.outcomes import BROKE, Unknown
 from nolapse.domain.routing import Verdict, judge_probe
 from nolapse.domain.states import Status
 from nolapse.domain.windows import Window
@@ -39,6 +39,9 @@ STALE_AFTER = timedelta(minutes=15)
 # Of each provider.
 PROBES_A_RUN = 500
 PROBES_AT_ONCE = 10
+ANSWERS = {"ACCEPTED", "NOT_FOUND"}
+# All providers together get so many times as long as one that answers nothing.
+MOST_PATIENCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,9 @@ class LatePolicy:
 def catch_up(
     engine: Engine, outlets: Outlets, policy: LatePolicy, *, patience: timedelta, now: datetime
 ) -> Counter[str]:
-    """`patience`: how long each provider is asked what became of messages; the last questions may end after it."""
+    """`patience`: how long a provider that answers nothing is asked what became of messages; the last questions may end
+    after it.
+    """
     counts: Counter[str] = Counter()
     counts["leases_expired"] = _change(engine, "expire_leases", now=now)
     counts.update(apply_waiting(engine, now=now, late_since=now - policy.lookback))
@@ -82,6 +87,7 @@ def _settle_unknown(engine: Engine, outlets: Outlets, patience: timedelta, now: 
             statement("unknown_attempts"), {"settled_before": now - SETTLE_TIME, "limit": PROBES_A_RUN}
         ).all()
     answers: Counter[str] = Counter()
+    over = time.monotonic() + MOST_PATIENCE * patience.total_seconds()
     for name, found in groupby(attempts, key=lambda attempt: str(attempt.provider)):
         asked = list(found)
         # One that hangs, for some or for all, must not spend the time of what comes after.
@@ -92,7 +98,9 @@ def _settle_unknown(engine: Engine, outlets: Outlets, patience: timedelta, now: 
                 recorded = record(connection, verdicts, now, asked=True)
             answers.update(row.outcome.lower() for row in recorded)
             answers["held"] += sum(row.status == Status.HELD for row in recorded)
-            if time.monotonic() >= until:
+            if any(verdict.outcome in ANSWERS for _, _, verdict in verdicts):
+                until = time.monotonic() + patience.total_seconds()
+            if time.monotonic() >= min(until, over):
                 break
     return Counter({f"probed_{outcome}": count for outcome, count in answers.items()})
 
@@ -119,6 +127,8 @@ def _probe(
             late=attempt.late,
             probes=attempt.probes + 1,
             again=attempt.again,
+            broke=attempt.code if BROKE in (attempt.code or "") else None,
+            channels=attempt.channels,
             now=now,
         )
         return attempt.attempt_id, attempt.scheduled_at, verdict

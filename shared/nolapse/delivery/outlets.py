@@ -1,11 +1,15 @@
 """By what messages leave: the providers of each channel in the order of preference, and in whose name."""
 
+import logging
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from nolapse.domain.outcomes import Unknown
+from nolapse.domain.outcomes import BROKE, Unknown
 from nolapse.providers.protocol import Provider
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,13 @@ Answer = TypeVar("Answer")
 def whatever_breaks(provider: str, exchange: Callable[[], Answer]) -> Answer | Unknown:
     """The outcome of an exchange with a provider, or with an endpoint of a tenant's: it must not take others along.
 
-    What an SDK, or a stranger's answer, breaks may have left: its provider is asked about it.
+    What an SDK, or a stranger's answer, breaks may have left: its provider is asked about it. Logged is where it broke,
+    and none of what an error may quote.
     """
     try:
         return exchange()
     except Exception as error:  # noqa: BLE001  whatever it is, the other messages of its batch have left
-        return Unknown(f"{provider}:{type(error).__name__}")
+        kind = type(error).__name__
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        log.error("provider.broke", extra={"provider": provider, "kind": kind, "trace": trace})  # noqa: TRY400
+        return Unknown(f"{provider}:{BROKE}{kind}")

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+# In an attempt's code: no answer of the provider's, but an error of its SDK's or of ours.
+BROKE = "broke:"
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

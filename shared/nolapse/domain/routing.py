@@ -150,17 +150,24 @@ def judge_probe(
     late: bool,
     probes: int,
     again: bool,
+    broke: str | None,
+    channels: int,
     now: datetime,
 ) -> Verdict:
     """The verdict on an attempt that the provider was asked about, for the `probes`th time.
 
     `again`: the tenant would rather have a message twice than not at all, and it is sent again when asking did not
-    settle it; else a human decides.
+    settle it; else a human decides. `broke`: the code of an attempt that broke its SDK. The next would break it again:
+    each spends a retry, then it is the turn of the next of `channels`.
     """
     here = Verdict("UNKNOWN", None, None, Status.UNKNOWN, position=position, retry_count=retry_count)
     match answer:
         case Accepted(message_id):
             return replace(here, outcome="ACCEPTED", message_id=message_id, status=Status.SENT)
+        case NotFound() if broke:
+            return _spend_a_retry(
+                replace(here, outcome="NOT_FOUND", code=broke, status=waiting(late)), channels, now
+            )
         case NotFound():
             return replace(here, outcome="NOT_FOUND", status=waiting(late), next_attempt_at=now)
         case Unknown(code, handle) if probes < MOST_PROBES:
@@ -182,6 +189,12 @@ def _wait_or_go_on(plan: Plan, failed: Verdict, until: datetime | None) -> Verdi
     if until is None or (until >= plan.deadline and plan.is_in_time(elsewhere)):
         return _go_on(elsewhere, failed)
     return replace(failed, next_attempt_at=until, retry_count=failed.retry_count + 1)
+
+
+def _spend_a_retry(failed: Verdict, channels: int, now: datetime) -> Verdict:
+    if failed.retry_count < len(RETRY_DELAYS):
+        return replace(failed, next_attempt_at=now, retry_count=failed.retry_count + 1)
+    return _go_on(Wait(failed.position + 1, now) if failed.position < channels else NoWay(), failed)
 
 
 def _go_on(found: Next, failed: Verdict) -> Verdict:

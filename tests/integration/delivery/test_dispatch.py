@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 
@@ -15,6 +15,7 @@ from local.doubles import faults
 from local.doubles.server import Exchange, Fault
 from nolapse.delivery.catch_up import catch_up
 from nolapse.delivery.dispatch import dispatch
+from nolapse.delivery.outlets import Outlets
 from nolapse.domain.messages import Sought
 from nolapse.domain.outcomes import Outcome, ProbeResult
 from nolapse.domain.routing import JITTER, RETRY_DELAYS
@@ -493,35 +494,65 @@ class TestConnections:
 
 @dataclass(frozen=True, slots=True)
 class Breaking:
-    """An SDK that an answer breaks for some, after the request has left; and that can't be asked either."""
+    """An SDK that breaks for somebody, before or after the request has left."""
 
     provider: Provider[Any]
+    sends: bool
     name: str = "breaking"
 
     def send(self, message: Any) -> Outcome:
-        outcome = self.provider.send(message)
-        if message.to == "ada1@clinic.test":
-            raise OverflowError(message.to)
-        return outcome
+        if message.to != "ada1@clinic.test":
+            return self.provider.send(message)
+        if self.sends:
+            self.provider.send(message)
+        raise OverflowError(message.to)
 
     def probe(self, sought: Sought) -> ProbeResult:
-        raise KeyError(sought.to)
+        return self.provider.probe(sought)
 
 
-def test_what_breaks_an_sdk_does_not_take_its_batch_along(delivery: Delivery) -> None:
-    delivery.due(3)
+def breaking(*, sends: bool) -> Outlets:
     made = runtime()
     outlet = made.outlets.find("EMAIL", "sendgrid")
-    breaking = replace(outlet, provider=Breaking(outlet.provider))
-    outlets = replace(made.outlets, by_channel={"EMAIL": {"breaking": lambda: breaking}})
+    broken = replace(outlet, provider=Breaking(outlet.provider, sends))
+    return replace(made.outlets, by_channel={"EMAIL": {"breaking": lambda: broken}})
+
+
+def settle(delivery: Delivery, outlets: Outlets, now: datetime) -> Counter[str]:
+    delivery.clock.move_to(now)
+    made = runtime()
+    return catch_up(made.engine, outlets, made.late_policy, patience=timedelta(), now=now)
+
+
+def test_what_breaks_an_sdk_does_not_take_its_batch_along(
+    delivery: Delivery, caplog: pytest.LogCaptureFixture
+) -> None:
+    delivery.due(3)
+    made, outlets = runtime(), breaking(sends=True)
     delivery.scan(OPENS)
     batch = delivery.opened(delivery.receive())
     dispatch(made.engine, outlets, made.sender, made.dispatch_rules, batch=batch, now=OPENS)
     assert delivery.statuses() == {"SENT": 2, "UNKNOWN": 1}
+    (line,) = [vars(record) for record in caplog.records if record.message == "provider.broke"]
+    assert (line["provider"], line["kind"]) == ("breaking", "OverflowError")
+    assert "in send" in line["trace"]
+    assert "ada1" not in str(line)
 
-    asked = catch_up(
-        made.engine, outlets, made.late_policy, patience=timedelta(), now=OPENS + timedelta(hours=1)
-    )
+    settle(delivery, outlets, OPENS + timedelta(hours=1))
 
-    assert asked["probed_unknown"] == 1
-    assert delivery.statuses() == {"SENT": 2, "UNKNOWN": 1}
+    assert delivery.statuses() == {"SENT": 3}
+
+
+def test_what_always_breaks_it_comes_before_a_human(delivery: Delivery) -> None:
+    delivery.due()
+    made, outlets = runtime(), breaking(sends=False)
+    for hour in range(len(RETRY_DELAYS) + 1):
+        now = OPENS + timedelta(minutes=50 * hour)
+        delivery.scan(now)
+        batch = delivery.opened(delivery.receive())
+        dispatch(made.engine, outlets, made.sender, made.dispatch_rules, batch=batch, now=now)
+        settle(delivery, outlets, now + timedelta(minutes=40))
+
+    assert delivery.register.rows(
+        "SELECT status, reason FROM notification_schedule WHERE event = 'SECONDARY'"
+    ) == [("DEFERRED", "retries spent: breaking:broke:OverflowError")]

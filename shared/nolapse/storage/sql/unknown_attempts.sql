@@ -4,7 +4,7 @@ SELECT *
 FROM (
   SELECT
     attempt_id, idempotency_key, scheduled_at, provider, recipient, sender, body_sha256, handle, started_at, probes, late,
-    channel_position, retry_count, channel = ANY (at_least_once) AS again, finished_at,
+    channel_position, retry_count, channel = ANY (at_least_once) AS again, code, cardinality(channels) AS channels,
     row_number() OVER (PARTITION BY provider ORDER BY finished_at) AS turn
   FROM notification_outbox
   JOIN notification_schedule USING (idempotency_key, scheduled_at)
