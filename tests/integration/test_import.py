@@ -6,6 +6,8 @@ import json
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from nolapse.planning.importing.errors import TenantNotNamed, UnknownTenant
 from nolapse.planning.importing.load import Replan, import_records
@@ -24,6 +27,7 @@ from nolapse.planning.importing.zones import ZoneSource
 from nolapse.planning.plan import bounds, plan
 from nolapse.storage.statements import statement
 from tests.integration.conftest import NOW, Register
+from tests.integration.waiting import wait_for
 
 HEADER = "license_number,license_type,state,expiration_date,status,person_id,full_name,email\n"
 Import = Callable[..., ImportReport]
@@ -435,6 +439,24 @@ def test_whoever_gets_another_s_ended_licence_comes_back_to_hold_it(
     assert licenses(register, "license_number, external_id, clinicians.status, clinicians.deleted_at") == [
         ("A1", "P1", "DECEASED", None), ("A2", "P1", "DECEASED", None),
     ]  # fmt: skip
+
+
+def test_an_edit_that_it_meets_does_not_end_it(register: Register, imports: Import) -> None:
+    """The edit has the licence and wants its holder, whom the import has, and waits for the licence."""
+    register.tenant()
+    row = "A1,RN,TX,{},,P1,{},\n"
+    imports(HEADER + row.format("2027-01-31", "Ada"))
+    with ThreadPoolExecutor() as pool:
+        with register.database.engine.connect() as edit, suppress(DBAPIError):
+            edit.execute(text("UPDATE licenses SET expires_on = '2028-01-31'"))
+            importing = pool.submit(imports, HEADER + row.format("2029-01-31", "Ada Byron"))
+            wait_for(register, 1)
+            edit.execute(text("UPDATE clinicians SET phone = '+12125550100'"))
+            edit.commit()
+        report = importing.result()
+
+    assert (report.licenses.changed, report.people.changed) == (1, 1)
+    assert licenses(register, "expires_on, full_name") == [(date(2029, 1, 31), "Ada Byron")]
 
 
 def test_one_mailbox_may_serve_several_people(register: Register, imports: Import) -> None:

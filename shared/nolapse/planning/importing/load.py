@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from nolapse.planning.importing.errors import TenantNotNamed, UnknownTenant
 from nolapse.planning.importing.headers import Field
@@ -22,12 +23,16 @@ from nolapse.planning.importing.rejects import REJECTED, WARNING, RejectsFile
 from nolapse.planning.importing.report import ImportReport, Merged, Reason, RowCounts
 from nolapse.planning.importing.staging import copy_folded_out, copy_in
 from nolapse.planning.importing.survey import Survey
-from nolapse.storage.engine import transaction
+from nolapse.storage.engine import said, transaction
 from nolapse.storage.statements import statement
 
 # Called once, in the import's transaction, where licences or people changed: for their tenant, or for all (None) where
 # more than one is concerned. One statement, since two would wait for rows under the audit's lock.
 Replan = Callable[[Connection, UUID | None], None]
+
+# An edit that has one row of a person and wants another meets a merge that has that one: the merge begins again.
+TRIES = 3
+DEADLOCK_DETECTED = "40P01"
 
 
 class Change(NamedTuple):
@@ -153,10 +158,22 @@ def _merge(connection: Connection, rejected: RejectsFile, now: datetime) -> Merg
     connection.execute(text("ANALYZE import_licenses"))
     folded = copy_folded_out(connection, rejected.text)
     connection.execute(statement("import_lock"))
+    for _ in range(TRIES - 1):
+        try:
+            with connection.begin_nested():
+                return Merge(folded, *_changes(connection, now))
+        except DBAPIError as error:
+            if said(error, "C") != DEADLOCK_DETECTED:
+                raise
+    return Merge(folded, *_changes(connection, now))
+
+
+def _changes(connection: Connection, now: datetime) -> tuple[list[Change], list[Change]]:
+    """Of people and of licences."""
     connection.execute(statement("import_keep_holders"))
     people = connection.execute(statement("import_merge_people"), {"now": now}).all()
     licenses = connection.execute(statement("import_merge_licenses"), {"now": now}).all()
-    return Merge(folded, [Change(*row) for row in people], [Change(*row) for row in licenses])
+    return [Change(*row) for row in people], [Change(*row) for row in licenses]
 
 
 def _replan(connection: Connection, changes: list[Change], replan: Replan) -> tuple[UUID, ...]:
