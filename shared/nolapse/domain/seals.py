@@ -45,7 +45,8 @@ class KeyRing:
 
     def __post_init__(self) -> None:
         if self.current not in self.keys:
-            raise ValueError(f"the current key {self.current!r} is not among the keys")
+            # Not what it says: that may be a key, put in the wrong place.
+            raise ValueError("current is not among the keys")
         if short := [name for name, key in self.keys.items() if len(key.encode()) < LEAST_KEY_BYTES]:
             raise ValueError(f"keys of fewer than {LEAST_KEY_BYTES} bytes: {', '.join(short)}")
         if odd := [name for name in self.keys if not name.replace("-", "").isalnum()]:

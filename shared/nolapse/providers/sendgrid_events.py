@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature as WrongSignature
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -81,9 +82,12 @@ def _signed_at(headers: Mapping[str, str], raw_body: bytes, public_key: str) -> 
 
 def verification_key(public_key: str) -> ec.EllipticCurvePublicKey:
     """Raises ValueError for what is none."""
-    key = load_der_public_key(b64decode(public_key))
+    try:
+        key = load_der_public_key(b64decode(public_key))
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise ValueError("SendGrid's verification key is one of ECDSA")  # noqa: TRY004  a setting, no programmer's error
+        raise ValueError("sendgrid's verification key is no public key of ECDSA in base64")  # noqa: TRY004  a setting, no programmer's error
     return key
 
 

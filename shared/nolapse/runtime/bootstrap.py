@@ -60,8 +60,11 @@ class Runtime:
         """As the role whose secret the function was given: the engine's, or the API's."""
 
         def credentials() -> Credentials:
-            secret = self.secrets.read(self.settings.database_secret_id)
-            return Credentials(secret["username"], secret["password"])
+            from nolapse.runtime.secret_models import DatabaseSecret, read_as  # noqa: PLC0415  not while it is imported
+
+            name = self.settings.database_secret_id
+            said = read_as(DatabaseSecret, self.secrets.read(name), name)
+            return Credentials(said.username, said.password)
 
         engine = create_engine(
             host=self.settings.database_host,
@@ -123,8 +126,12 @@ class Runtime:
 
     @MadeOfSecrets
     def key_ring(self, secret: Secret) -> KeyRing:
-        signing = secret(self.settings.signing_secret_id)
-        return KeyRing(signing["keys"], signing["current"], self._newer_key_ring)
+        from nolapse.runtime.secret_models import SigningSecret, made_of, read_as  # noqa: PLC0415  only who seals pays
+
+        name = self.settings.signing_secret_id
+        said = read_as(SigningSecret, secret(name), name)
+        with made_of(name):
+            return KeyRing(said.keys, said.current, self._newer_key_ring)
 
     def _newer_key_ring(self) -> KeyRing:
         self.secrets.read(self.settings.signing_secret_id, within=AGE_IN_DOUBT)
@@ -159,10 +166,13 @@ class Runtime:
 
     @MadeOfSecrets
     def webhooks(self, secret: Secret) -> "Webhooks":
+        from nolapse.runtime.secret_models import WebhookSecret, made_of, read_as  # noqa: PLC0415  as below
         from nolapse.runtime.webhooks import Webhooks  # noqa: PLC0415  twilio's SDK, which others need not pay for
 
-        keys = secret(self.settings.webhook_secret_id)
-        return Webhooks(keys, str(self.settings.public_url).rstrip("/"), self._newer_webhooks)
+        name = self.settings.webhook_secret_id
+        keys = read_as(WebhookSecret, secret(name), name).model_dump(exclude_none=True)
+        with made_of(name):
+            return Webhooks(keys, str(self.settings.public_url).rstrip("/"), self._newer_webhooks)
 
     def _newer_webhooks(self) -> "Webhooks":
         self.secrets.read(self.settings.webhook_secret_id, within=AGE_IN_DOUBT)

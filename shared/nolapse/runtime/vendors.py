@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from nolapse.delivery.outlets import Outlet, Outlets
 from nolapse.domain.feasibility import MAILBOX_PER_MINUTE
-from nolapse.runtime.secrets import NoSecret, Secret
-from nolapse.runtime.settings import Settings
-from nolapse.runtime.vendor_secrets import (
+from nolapse.runtime.secret_models import (
     GraphSecret,
     MailgunSecret,
     OpsSecret,
@@ -18,6 +16,8 @@ from nolapse.runtime.vendor_secrets import (
     TwilioSecret,
     read_as,
 )
+from nolapse.runtime.secrets import NoSecret, Secret
+from nolapse.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from nolapse.delivery.whatsapp import WhatsApp

@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -201,6 +201,69 @@ class TestReceipts:
         vendors.delivery.clock.move_to(OPENS + SOON)
 
         assert vendors.answer("STOP") == 200
+
+
+class TestWhatOneMustSay:
+    """Ours and the webhooks'; those of vendors are in tests/unit/test_vendors.py."""
+
+    @pytest.mark.parametrize(
+        ("wrong", "problem"),
+        [
+            ({"current": "local", "key": {"local": "w" * 40}}, "keys: Field required"),
+            ({"current": "local", "keys": "w" * 40}, "keys: Input should be a valid dictionary"),
+            ({"current": "local", "keys": {"local": 7}}, "keys.local: Input should be a valid string"),
+            ({"keys": {"local": "w" * 40}}, "current: Field required"),
+            ({"current": "w" * 40, "keys": {"local": "w" * 40}}, "current is not among the keys"),
+            ({"current": "local", "keys": {"local": "www"}}, "keys of fewer than 32 bytes: local"),
+        ],
+    )
+    def test_the_signing_keys(self, delivery: Delivery, wrong: Mapping[str, Any], problem: str) -> None:
+        made = Runtime(runtime().settings, delivery.clock)
+        say(made.settings.signing_secret_id, wrong)
+
+        refused_for(made.settings.signing_secret_id, problem, lambda: made.key_ring)
+
+    @pytest.mark.parametrize(
+        ("wrong", "problem"),
+        [
+            ({"user": "nolapse_engine", "password": "www"}, "username: Field required"),
+            (
+                {"username": "nolapse_engine", "password": ""},
+                "password: String should have at least 1 character",
+            ),
+        ],
+    )
+    def test_the_database_s(self, delivery: Delivery, wrong: Mapping[str, Any], problem: str) -> None:
+        made = Runtime(runtime().settings, delivery.clock)
+        say(made.settings.database_secret_id, wrong)
+
+        refused_for(made.settings.database_secret_id, problem, made.engine.connect)
+
+    @pytest.mark.parametrize(
+        ("wrong", "problem"),
+        [
+            ({"mailgun": ["www"]}, "mailgun: Input should be a valid string"),
+            ({"twilio": " "}, "twilio: String should have at least 1 character"),
+            ({"sendgird": "www"}, "sendgird: Extra inputs are not permitted"),
+            ({"sendgrid": "www"}, "sendgrid's verification key is no public key of ECDSA in base64"),
+            ({"sendgrid": "d3d3"}, "sendgrid's verification key is no public key of ECDSA in base64"),
+        ],
+    )
+    def test_the_webhooks(self, delivery: Delivery, wrong: Mapping[str, Any], problem: str) -> None:
+        made = Runtime(runtime().settings, delivery.clock)
+        say(made.settings.webhook_secret_id, wrong)
+
+        refused_for(made.settings.webhook_secret_id, problem, lambda: made.webhooks)
+
+
+def refused_for(secret_id: str, problem: str, use: Callable[[], object]) -> None:
+    """Named and not shown."""
+    with pytest.raises(BadSecret) as refused:
+        use()
+    assert str(refused.value) == (
+        f"the secret {secret_id} is not as docs/architecture.md, Settings, has it: {problem}"
+    )
+    assert "www" not in "".join(traceback.format_exception(refused.value))
 
 
 @dataclass

@@ -1,6 +1,7 @@
-"""What the secrets of vendors, operators' channels and tenants' webhooks must say; what else they say is their own."""
+"""What secrets must say; what else they say is their own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -16,8 +17,31 @@ Said = TypeVar("Said", bound=BaseModel)
 
 
 class _Secret(BaseModel):
-    # Built by who reads one: each of them is of a vendor that few stacks have.
+    # Built by who reads one: no function reads all, and few stacks have every vendor.
     model_config = ConfigDict(frozen=True, defer_build=True, hide_input_in_errors=True)
+
+
+class DatabaseSecret(_Secret):
+    username: Text
+    # To the letter: it may begin or end with a space.
+    password: str = Field(min_length=1)
+
+
+class SigningSecret(_Secret):
+    """`keys` and `current` are as domain/seals.py has them."""
+
+    keys: dict[Text, Text]
+    current: Text
+
+
+class WebhookSecret(_Secret):
+    """A vendor that is left out is not served. Nothing else may stand here: it would be one whose name is mistyped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sendgrid: Text | None = None
+    mailgun: Text | None = None
+    twilio: Text | None = None
 
 
 class GraphSecret(_Secret):
@@ -66,3 +90,12 @@ def read_as(model: type[Said], said: Mapping[str, Any], secret_id: str, *under: 
         found = wrong.errors(include_url=False, include_context=False, include_input=False)
         problems = [f"{'.'.join(map(str, (*under, *each['loc'])))}: {each['msg']}" for each in found]
         raise BadSecret(secret_id, "; ".join(problems)) from None
+
+
+@contextmanager
+def made_of(secret_id: str) -> Iterator[None]:
+    """What is made within raises ValueError for what such a secret says: BadSecret then."""
+    try:
+        yield
+    except ValueError as wrong:
+        raise BadSecret(secret_id, str(wrong)) from None
