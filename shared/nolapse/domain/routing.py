@@ -164,12 +164,9 @@ def judge_probe(
     match answer:
         case Accepted(message_id):
             return replace(here, outcome="ACCEPTED", message_id=message_id, status=Status.SENT)
-        case NotFound() if broke:
-            return _spend_a_retry(
-                replace(here, outcome="NOT_FOUND", code=broke, status=waiting(late)), channels, now
-            )
         case NotFound():
-            return replace(here, outcome="NOT_FOUND", status=waiting(late), next_attempt_at=now)
+            unsent = replace(here, outcome="NOT_FOUND", code=broke, status=waiting(late))
+            return _spend_a_retry(unsent, channels, now) if broke else replace(unsent, next_attempt_at=now)
         case Unknown(code, handle) if probes < MOST_PROBES:
             return replace(here, code=code, handle=handle)
         case Unknown(code) if again:
