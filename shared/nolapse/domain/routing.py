@@ -137,7 +137,7 @@ def judge(outcome: Outcome, plan: Plan, way: Way, *, retry_count: int, late: boo
             if isinstance(failover, Way):
                 return _go_on(failover, failed)
             if retry_count >= len(RETRY_DELAYS):
-                return _wait_or_go_on(plan, failed, None)
+                return _go_on(plan.first(way.position + 1), failed)
             pause = max(RETRY_DELAYS[retry_count], delay or timedelta()) * (1 + JITTER * jitter)
             return _wait_or_go_on(plan, failed, plan.now + pause)
 
@@ -180,10 +180,10 @@ def waiting(late: bool) -> Status:
     return Status.LATE_PENDING if late else Status.PENDING
 
 
-def _wait_or_go_on(plan: Plan, failed: Verdict, until: datetime | None) -> Verdict:
-    """Again on the same channel at `until`, unless another is better than a wait beyond the window; None: no more."""
+def _wait_or_go_on(plan: Plan, failed: Verdict, until: datetime) -> Verdict:
+    """Again on the same channel at `until`, unless another is better than a wait beyond the window."""
     elsewhere = plan.first(failed.position + 1)
-    if until is None or (until >= plan.deadline and plan.is_in_time(elsewhere)):
+    if until >= plan.deadline and plan.is_in_time(elsewhere):
         return _go_on(elsewhere, failed)
     return replace(failed, next_attempt_at=until, retry_count=failed.retry_count + 1)
 
